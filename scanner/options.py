@@ -72,6 +72,8 @@ class ScanOptions:
     flag: Flag = Flag.AI_GENERATED
     trust: TrustLevel = TrustLevel.ALL
     calibration: Path | None = None
+    baseline: Path | None = None
+    """CSV of decisions made earlier (scanner.baseline): a picture with one is never flagged."""
 
     max_pixels: int = 120_000_000
     max_bytes: int = 512 * 1024 * 1024

@@ -40,6 +40,14 @@ class Declared(enum.StrEnum):
     CAPTURED = "captured"
 
 
+class Decision(enum.StrEnum):
+    """What a person decided about a picture; only `--baseline` sets it."""
+
+    AI = "ai"
+    REAL = "real"
+    UNSURE = "unsure"
+
+
 class Trust(enum.StrEnum):
     """How far an evidence can be relied upon."""
 
@@ -203,6 +211,8 @@ class FileResult:
     status: Status
     label: Label | None = None
     flagged: bool = False
+    reviewed: Decision | None = None
+    """A person's earlier decision on this content: then `flagged` is false whatever the label."""
     probability: float | None = None
     threshold: float | None = None
     logit: float | None = None
@@ -232,6 +242,7 @@ class FileResult:
             "status": self.status.value,
             "label": self.label.value if self.label else None,
             "flagged": self.flagged,
+            "reviewed": self.reviewed.value if self.reviewed else None,
             "probability": self.probability,
             "threshold": self.threshold,
             "logit": self.logit,
