@@ -1,0 +1,260 @@
+"""Bytes of one picture in, oriented sRGB pixels or a Failure out; every picture is treated as hostile."""
+
+from __future__ import annotations
+
+import functools
+import io
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageCms,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+
+from scanner.records import DecodedImage, Failure, Reason, Stage
+from scanner.sniff import SNIFF_BYTES, Kind, sniff
+
+IDENTITY = "dfscan-decode-1"
+"""Part of the cache's key: raised when the same bytes begin to give other pixels."""
+
+_FORMATS = tuple(
+    plugin.format
+    for plugin in (
+        JpegImagePlugin.JpegImageFile,
+        PngImagePlugin.PngImageFile,
+        WebPImagePlugin.WebPImageFile,
+        GifImagePlugin.GifImageFile,
+        BmpImagePlugin.BmpImageFile,
+        TiffImagePlugin.TiffImageFile,
+        AvifImagePlugin.AvifImageFile,
+    )
+)
+"""Pillow tries these and no others: some of its readers run programs or expand without bound."""
+_ORIENTATION = 0x0112
+_NEW_SUBFILE_TYPE = 254
+_DNG_VERSION = 50706
+_PALETTED_OR_ALPHA = frozenset({"P", "PA", "LA", "La", "RGBA", "RGBa"})
+_PLAIN_SRGB_DESCRIPTIONS = ("srgb", "c2")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one picture may cost."""
+
+    max_pixels: int = 120_000_000
+    """Pixels at the scale at which the picture is decoded."""
+    max_bytes: int = 512 * 1024 * 1024
+
+
+@functools.cache
+def heif_available() -> bool:
+    """Whether the extra [heif] is installed; registers its Pillow plugin on the first call."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener(thumbnails=False)
+    return True
+
+
+def init_worker() -> None:
+    """Set what Pillow keeps per process: our own pixel limit replaces its warning, and its remarks stay silent."""
+    Image.MAX_IMAGE_PIXELS = None
+    warnings.filterwarnings("ignore", module=r"PIL\..*")
+
+
+def decode(data: bytes, *, short_side: int | None = None, limits: Limits | None = None) -> DecodedImage | Failure:
+    """Decode the first frame of a picture.
+
+    `short_side`: a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as at least this short side is left (pixels);
+    None decodes it whole. Never raises for what the bytes hold.
+    """
+    limits = limits or Limits()
+    if not data:
+        return Failure(Stage.DECODE, Reason.EMPTY, "the file is empty")
+    kind, name = sniff(data[:SNIFF_BYTES])
+    if kind is Kind.OTHER:
+        return Failure(Stage.DECODE, Reason.NOT_A_PICTURE, "no picture format by content")
+    if kind is Kind.UNSUPPORTED or (kind is Kind.HEIF and not heif_available()):
+        hint = "; install dfscan[heif]" if kind is Kind.HEIF else ""
+        return Failure(Stage.DECODE, Reason.UNSUPPORTED, f"{name} cannot be read by this installation{hint}")
+    try:
+        return _decode(data, kind, short_side, limits)
+    except MemoryError:
+        return Failure(Stage.DECODE, Reason.OUT_OF_MEMORY, "not enough memory for this picture")
+    except UnidentifiedImageError:
+        return Failure(Stage.DECODE, Reason.CORRUPT, f"starts like {name}, but cannot be read as one")
+    except Exception as error:  # Pillow raises nearly anything on broken files (OSError, ValueError, SyntaxError ...)
+        truncated = "truncated" in str(error).lower()
+        return Failure(Stage.DECODE, Reason.TRUNCATED if truncated else Reason.CORRUPT, _one_line(error))
+
+
+def _decode(data: bytes, kind: Kind, short_side: int | None, limits: Limits) -> DecodedImage | Failure:
+    formats = (*_FORMATS, "HEIF") if kind is Kind.HEIF else _FORMATS
+    with Image.open(io.BytesIO(data), formats=formats) as picture:
+        width, height = picture.size
+        if width < 1 or height < 1:
+            return Failure(Stage.DECODE, Reason.CORRUPT, f"a size of {width}x{height}")
+        if picture.format == "TIFF" and _is_raw(picture):
+            return Failure(Stage.DECODE, Reason.UNSUPPORTED, "camera raw (TIFF-based) cannot be read")
+        is_jpeg = picture.format in ("JPEG", "MPO")
+        factor = _jpeg_factor(min(width, height), short_side) if is_jpeg else 1
+        if -(-width // factor) * -(-height // factor) > limits.max_pixels:
+            return Failure(
+                Stage.DECODE, Reason.TOO_MANY_PIXELS, f"{width}x{height} is over {limits.max_pixels} pixels"
+            )
+        orientation = _orientation(picture)
+        pixels = _jpeg_pixels(data, picture, factor) if is_jpeg else None
+        if pixels is None:
+            if factor > 1:
+                picture.draft(None, (-(-width // factor), -(-height // factor)))
+            pixels = _pillow_pixels(picture)
+        turned = orientation >= 5
+        return DecodedImage(
+            pixels=_orient(pixels, orientation),
+            width=height if turned else width,
+            height=width if turned else height,
+            format="JPEG" if is_jpeg else str(picture.format),
+        )
+
+
+def _jpeg_factor(stored_short_side: int, short_side: int | None) -> int:
+    """The largest of libjpeg's whole reductions that leaves at least `short_side` pixels."""
+    if short_side is None:
+        return 1
+    return next((factor for factor in (8, 4, 2) if stored_short_side // factor >= short_side), 1)
+
+
+def _jpeg_pixels(data: bytes, picture: Image.Image, factor: int) -> NDArray[np.uint8] | None:
+    """Pixels by libjpeg-turbo directly, equal to Pillow's and faster; None where Pillow has to do it.
+
+    Pillow is needed for CMYK, for profiles that are not sRGB, and for files that libjpeg-turbo complains of
+    (one camera file in sixteen has a truncated segment that Pillow reads all the same).
+    """
+    if picture.mode not in ("RGB", "L") or not _is_srgb(picture.info.get("icc_profile")):
+        return None
+    width, height = picture.size
+    try:
+        return simplejpeg.decode_jpeg(
+            data, "RGB", min_height=-(-height // factor), min_width=-(-width // factor), min_factor=1
+        )
+    except ValueError:
+        return None
+
+
+def _pillow_pixels(picture: Image.Image) -> NDArray[np.uint8]:
+    """Pixels of the first frame as sRGB: deep pictures scaled (not clipped), alpha laid on white, profiles applied."""
+    profile = picture.info.get("icc_profile")
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return _from_deep(np.asarray(picture))
+    if picture.mode in _PALETTED_OR_ALPHA or "transparency" in picture.info:
+        rgba = picture.convert("RGBA")
+        ground = Image.new("RGBA", rgba.size, "white")
+        ground.alpha_composite(rgba)
+        picture = ground.convert("RGB")
+    if not _is_srgb(profile):
+        converted = _to_srgb(picture, profile)
+        if converted is not None:
+            return np.asarray(converted)
+    if picture.mode == "LAB":
+        converted = _to_srgb(picture, _lab_profile())
+        if converted is not None:
+            return np.asarray(converted)
+    return np.asarray(picture.convert("RGB"))
+
+
+def _from_deep(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """16-bit, 32-bit and floating-point grey as 8-bit RGB over the range that the data type (or the data) spans."""
+    plane = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
+    top = float(plane.max(initial=0.0))
+    if values.dtype.kind == "f":
+        span = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else top
+    else:
+        span = 65535.0 if values.dtype.itemsize == 2 else 255.0 if top <= 255.0 else max(65535.0, top)
+    grey = np.clip(plane * (255.0 / span) + 0.5, 0, 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _is_raw(picture: Image.Image) -> bool:
+    """Whether a TIFF is a camera's raw file, whose first image is only a preview (TIFF/EP, DNG 1.7)."""
+    tags: Any = getattr(picture, "tag_v2", {})
+    return _DNG_VERSION in tags or bool(int(tags.get(_NEW_SUBFILE_TYPE, 0)) & 1)
+
+
+def _orientation(picture: Image.Image) -> int:
+    """EXIF orientation 1 to 8; 1 where it is missing or broken."""
+    try:
+        value = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:  # broken EXIF must not cost the pixels
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _orient(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """The pixels as a viewer shows them (EXIF 2.32, tag 0x0112)."""
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _is_srgb(profile: bytes | None) -> bool:
+    return not profile or _describes_srgb(profile)
+
+
+@functools.lru_cache(maxsize=64)
+def _describes_srgb(profile: bytes) -> bool:
+    """Whether a profile says that it is sRGB; an unreadable profile counts as none."""
+    try:
+        description = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return True
+    return description.strip().lower().startswith(_PLAIN_SRGB_DESCRIPTIONS)
+
+
+@functools.cache
+def _srgb_profile() -> Any:
+    return ImageCms.createProfile("sRGB")
+
+
+@functools.cache
+def _lab_profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+
+
+@functools.lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> Any:
+    return ImageCms.buildTransform(ImageCms.ImageCmsProfile(io.BytesIO(profile)), _srgb_profile(), mode, "RGB")
+
+
+def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image | None:
+    """The picture through its profile; None where the profile does not fit the picture."""
+    if not profile:
+        return None
+    picture = picture.convert("RGB") if picture.mode in ("1", "YCbCr", "HSV") else picture
+    try:
+        return ImageCms.applyTransform(picture, _transform(profile, picture.mode))
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return None
+
+
+def _one_line(error: Exception) -> str:
+    """An exception as one short line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:200]
