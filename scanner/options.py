@@ -57,6 +57,8 @@ class ScanOptions:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     hidden: bool = False
+    ignore_files: bool = True
+    """Whether .dfscanignore files are obeyed; not, where strangers can put files into the tree."""
     follow: bool = False
     limit: int | None = None
     """Stop after this many files that are to be opened."""
