@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import io
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from scanner.limits import Limits
+from scanner.model import reduction
 from scanner.records import DecodedImage, Failure, Reason, Stage
 from scanner.sniff import SNIFF_BYTES, Kind, sniff
 
@@ -48,15 +49,6 @@ _NEW_SUBFILE_TYPE = 254
 _DNG_VERSION = 50706
 _PALETTED_OR_ALPHA = frozenset({"P", "PA", "LA", "La", "RGBA", "RGBa"})
 _PLAIN_SRGB_DESCRIPTIONS = ("srgb", "c2")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one picture may cost."""
-
-    max_pixels: int = 120_000_000
-    """Pixels at the scale at which the picture is decoded."""
-    max_bytes: int = 512 * 1024 * 1024
 
 
 @functools.cache
@@ -111,7 +103,7 @@ def _decode(data: bytes, kind: Kind, short_side: int | None, limits: Limits) -> 
         if picture.format == "TIFF" and _is_raw(picture):
             return Failure(Stage.DECODE, Reason.UNSUPPORTED, "camera raw (TIFF-based) cannot be read")
         is_jpeg = picture.format in ("JPEG", "MPO")
-        factor = _jpeg_factor(min(width, height), short_side) if is_jpeg else 1
+        factor = reduction(min(width, height), short_side) if is_jpeg else 1
         if -(-width // factor) * -(-height // factor) > limits.max_pixels:
             return Failure(
                 Stage.DECODE, Reason.TOO_MANY_PIXELS, f"{width}x{height} is over {limits.max_pixels} pixels"
@@ -129,13 +121,6 @@ def _decode(data: bytes, kind: Kind, short_side: int | None, limits: Limits) -> 
             height=width if turned else height,
             format="JPEG" if is_jpeg else str(picture.format),
         )
-
-
-def _jpeg_factor(stored_short_side: int, short_side: int | None) -> int:
-    """The largest of libjpeg's whole reductions that leaves at least `short_side` pixels."""
-    if short_side is None:
-        return 1
-    return next((factor for factor in (8, 4, 2) if stored_short_side // factor >= short_side), 1)
 
 
 def _jpeg_pixels(data: bytes, picture: Image.Image, factor: int) -> NDArray[np.uint8] | None:

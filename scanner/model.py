@@ -53,7 +53,12 @@ class ViewPolicy:
     """Pillow's filter: `bilinear`, `bicubic`, `lanczos`, `box`."""
     groups: tuple[ViewGroup, ...]
     decode_short_side: int | None
-    """A JPEG may be decoded at a smaller scale that leaves at least this short side; None: always whole."""
+    """Pictures are first reduced by 2, 4 or 8 as long as this short side is left; None: never."""
+
+    @property
+    def scaled_decode(self) -> int | None:
+        """The short side that a decoder may leave of a picture; None where a native view needs every pixel."""
+        return None if any(group.short_side is None for group in self.groups) else self.decode_short_side
 
     def as_json(self) -> dict[str, Any]:
         """The `views` object of model.json."""
@@ -96,6 +101,13 @@ class ViewPolicy:
     def identity(self) -> str:
         """Hash of the policy, part of the cache's key."""
         return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def reduction(stored_short_side: int, short_side: int | None) -> int:
+    """The largest of libjpeg's whole reductions (1, 2, 4, 8) that leaves at least `short_side` pixels."""
+    if short_side is None:
+        return 1
+    return next((factor for factor in (8, 4, 2) if stored_short_side // factor >= short_side), 1)
 
 
 @dataclass(frozen=True, slots=True)

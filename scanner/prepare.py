@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scanner.model import Crops, ViewGroup, ViewPolicy
+from scanner.model import Crops, ViewGroup, ViewPolicy, reduction
 from scanner.records import DecodedImage, View
 
 REDUCING_GAP = 2.0
@@ -25,12 +25,24 @@ _FILTERS = {
 
 def prepare(image: DecodedImage, policy: ViewPolicy) -> list[View]:
     """All views of a picture, group by group in the policy's order; their number depends on the policy alone."""
-    picture = Image.fromarray(image.pixels)
+    whole = Image.fromarray(image.pixels)
+    base = reduced(whole, policy)
     views = []
     for index, group in enumerate(policy.groups):
+        picture = whole if group.short_side is None else base
         for pixels, box in cut(picture, group, policy, crop_positions(group)):
             views.append(View(pixels=pixels, group=index, box=box))
     return views
+
+
+def reduced(picture: Image.Image, policy: ViewPolicy) -> Image.Image:
+    """The picture averaged over blocks of 2, 4 or 8 pixels as long as `decode_short_side` is left.
+
+    This is what libjpeg's scaled decoding gives nearly for nothing, so that a policy without native views can leave it
+    to the decoder.
+    """
+    factor = reduction(min(picture.size), policy.decode_short_side)
+    return picture if factor == 1 else picture.reduce(factor)
 
 
 def crop_positions(group: ViewGroup) -> list[tuple[float, float]]:

@@ -1,0 +1,109 @@
+"""The network behind one small protocol; ONNX Runtime is its shipped implementation."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scanner.errors import DeviceError, ModelError
+from scanner.model import Model
+from scanner.options import Device
+
+PROVIDERS: dict[Device, str] = {
+    Device.CPU: "CPUExecutionProvider",
+    Device.CUDA: "CUDAExecutionProvider",
+    Device.TENSORRT: "TensorrtExecutionProvider",
+    Device.OPENVINO: "OpenVINOExecutionProvider",
+    Device.DIRECTML: "DmlExecutionProvider",
+    Device.COREML: "CoreMLExecutionProvider",
+}
+"""ONNX Runtime's name of each device."""
+
+_AUTO_ORDER = (Device.CUDA, Device.DIRECTML, Device.CPU)
+"""What `auto` tries, in this order; the others can be slower than the CPU and are taken by name only."""
+
+
+class Classifier(Protocol):
+    """Views in, logits out."""
+
+    provider: str
+
+    def classify(self, pixels: NDArray[np.uint8], groups: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Logit float32 [N] of each view.
+
+        `pixels`: uint8 [N, S, S, 3]; `groups`: int32 [N], the index of the view group (head) of each row.
+        """
+
+
+class OnnxClassifier:
+    """A model folder's graph in one ONNX Runtime session of one thread; safe to share between threads."""
+
+    def __init__(self, model: Model, device: Device = Device.AUTO, threads: int = 1) -> None:
+        """Raises ModelError for a graph of another form, DeviceError for a device that cannot be used."""
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise DeviceError(f"onnxruntime cannot be loaded ({error}); see `dfscan doctor`") from error
+        if not hasattr(onnxruntime, "InferenceSession"):
+            raise DeviceError("onnxruntime is damaged (two of its packages were installed?); see `dfscan doctor`")
+        onnxruntime.set_default_logger_severity(4)
+        self._session = _open_session(onnxruntime, model, device, threads)
+        self.provider: str = self._session.get_providers()[0]
+        inputs = {value.name: value for value in self._session.get_inputs()}
+        self._takes_group = "group" in inputs
+        if "image" not in inputs or inputs["image"].type != "tensor(uint8)" or set(inputs) - {"image", "group"}:
+            raise ModelError(f"{model.folder}: the graph's inputs are {sorted(inputs)}, not uint8 image and int32 group")
+        if len(model.views.groups) > 1 and not self._takes_group:
+            raise ModelError(f"{model.folder}: model.json names several view groups, the graph has one head")
+        if "logit" not in {value.name for value in self._session.get_outputs()}:
+            raise ModelError(f"{model.folder}: the graph has no output named logit")
+
+    def classify(self, pixels: NDArray[np.uint8], groups: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Logit float32 [N]; see Classifier."""
+        feed: dict[str, Any] = {"image": pixels}
+        if self._takes_group:
+            feed["group"] = groups
+        logits: NDArray[np.float32] = self._session.run(["logit"], feed)[0]
+        return logits.reshape(-1)
+
+
+def _open_session(onnxruntime: Any, model: Model, device: Device, threads: int) -> Any:
+    """A session on the device; an explicit device that ONNX Runtime does not take up is an error, never a fallback."""
+    available = onnxruntime.get_available_providers()
+    tries = _AUTO_ORDER if device is Device.AUTO else (device,)
+    problem = ""
+    for candidate in tries:
+        name = PROVIDERS[candidate]
+        if name not in available:
+            problem = f"this onnxruntime has no {name} (it has {', '.join(available)})"
+            continue
+        try:
+            session = onnxruntime.InferenceSession(
+                str(model.graph), _session_options(onnxruntime, threads), providers=[name]
+            )
+        except Exception as error:  # onnxruntime raises its own untyped exceptions
+            if candidate is Device.CPU:
+                raise ModelError(f"{model.folder}: model.onnx cannot be loaded: {_first_line(error)}") from error
+            problem = _first_line(error)
+            continue
+        if session.get_providers()[0] == name:
+            return session
+        problem = f"{name} is installed but cannot be used here"
+    raise DeviceError(f"device {device.value} cannot be used: {problem}")
+
+
+def _session_options(onnxruntime: Any, threads: int) -> Any:
+    """One thread a session and no spinning: workers share the cores, and a spinning thread takes them from decoding."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4
+    return options
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

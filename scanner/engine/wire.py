@@ -1,0 +1,72 @@
+"""Messages between a guard and its child: pickled frames over pipes, with a length before each."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from scanner.examine_settings import Settings
+from scanner.options import Device
+from scanner.records import Examined, ImageFile
+
+_LENGTH = struct.Struct("<I")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """First message to a child: what it serves."""
+
+    model: str
+    """Model folder or shipped name, as `load_model` takes it."""
+    device: Device
+    settings: Settings
+    max_memory: int | None
+    """Address space in bytes that the child may use; None: no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """First message from a child: it can take tasks."""
+
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """First message from a child that cannot serve: the name of the DfscanError and its message."""
+
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Files to examine together."""
+
+    files: tuple[ImageFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The results of one task, in its order."""
+
+    results: tuple[Examined, ...]
+
+
+def send(stream: BinaryIO, message: Any) -> None:
+    """Write one frame; raises OSError where the other side is gone."""
+    body = pickle.dumps(message, protocol=5)
+    stream.write(_LENGTH.pack(len(body)) + body)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> Any:
+    """The next message; None where the other side has ended (also amid a frame)."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    body = stream.read(length)
+    return pickle.loads(body) if len(body) == length else None  # both sides are this program

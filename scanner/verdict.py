@@ -1,0 +1,127 @@
+"""From logit and evidence to label, declared and flagged: pure functions, and the one table of how they count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scanner.errors import UsageError
+from scanner.model import Model
+from scanner.options import Flag, ScanOptions, TrustLevel
+from scanner.provenance.declare import declared, flags
+from scanner.provenance.declare import reasons as declaration_reasons
+from scanner.records import Declared, Examined, FileResult, Label, Status
+
+DEFAULT_MAX_FPR = 0.01
+"""The default threshold is the largest measured row at or below this false-positive rate."""
+UNSURE_MAX_FPR = 0.05
+"""`unsure` begins at the threshold of this false-positive rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictPolicy:
+    """The numbers and choices that turn a score into a verdict."""
+
+    threshold: float
+    """Probability from which the label is `ai-generated`."""
+    unsure_from: float
+    """Probability from which the label is at least `unsure`; never above `threshold`."""
+    flag: Flag = Flag.AI_GENERATED
+    trust: TrustLevel = TrustLevel.ALL
+    expected_fpr: float | None = None
+    """Measured false-positive rate at `threshold` on held-out real pictures; None for a threshold set outright."""
+
+
+def verdict_policy(options: ScanOptions, model: Model) -> VerdictPolicy:
+    """The policy that the options ask for under this model's measured table.
+
+    Raises UsageError where `max_fpr` is below the smallest measured rate, or where `unsure_from` lies above the
+    threshold.
+    """
+    if options.threshold is not None:
+        threshold, expected = options.threshold, None
+    else:
+        row = model.row_for(DEFAULT_MAX_FPR if options.max_fpr is None else options.max_fpr)
+        threshold, expected = row.threshold, row.max_fpr
+    unsure_from = options.unsure_from
+    if unsure_from is None:
+        unsure_from = min(model.row_for(max(UNSURE_MAX_FPR, model.thresholds[0].max_fpr)).threshold, threshold)
+    elif unsure_from > threshold:
+        raise UsageError(f"--unsure-from {unsure_from:g} lies above the threshold, {threshold:g}")
+    return VerdictPolicy(threshold, unsure_from, options.flag, options.trust, expected)
+
+
+def label_of(probability: float, policy: VerdictPolicy) -> Label:
+    """The label of a calibrated probability in [0, 1]."""
+    if probability >= policy.threshold:
+        return Label.AI_GENERATED
+    return Label.UNSURE if probability >= policy.unsure_from else Label.REAL
+
+
+def judge(examined: Examined, model: Model, policy: VerdictPolicy) -> FileResult:
+    """The public record of one examined file.
+
+    | cause                                                        | flagged | in `reasons`                      |
+    |--------------------------------------------------------------|---------|-----------------------------------|
+    | label `ai-generated`                                         | yes     | pixels: probability and threshold |
+    | label `unsure`, under --flag unsure                          | yes     | pixels: probability and threshold |
+    | declared `ai-generated`, evidence at the level of --trust    | yes     | each such evidence                |
+    | declared `ai-generated`, below the level of --trust          | no      | each such evidence, as not counted |
+    | declared `ai-edited` or `captured`                           | no      | the declaration                   |
+    | label `real` but declared `ai-generated`, or `ai-generated`  | as      | a conflict, named                 |
+    | but declared `captured`                                      | above   |                                   |
+    """
+    file = examined.file
+    declaration = declared(examined.evidence)
+    probability = label = None
+    if examined.logit is not None:
+        probability = round(model.calibration.probability(examined.logit), 6)
+        label = label_of(probability, policy)
+    by_pixels = label is Label.AI_GENERATED or (label is Label.UNSURE and policy.flag is Flag.UNSURE)
+    by_declaration = flags(examined.evidence, policy.trust)
+    failure = examined.failure
+    return FileResult(
+        path=file.path,
+        status=failure.reason.status if failure else Status.SCANNED,
+        label=label,
+        flagged=by_pixels or by_declaration,
+        probability=probability,
+        threshold=policy.threshold if label else None,
+        logit=examined.logit,
+        declared=declaration,
+        reasons=(
+            *_pixel_reasons(label, probability, policy, flagging=by_pixels),
+            *declaration_reasons(examined.evidence, policy.trust),
+            *_conflicts(label, declaration),
+        ),
+        evidence=examined.evidence,
+        width=examined.width,
+        height=examined.height,
+        format=examined.format,
+        bytes=file.size,
+        sha256=examined.sha256,
+        mtime_ns=file.mtime_ns,
+        error=failure,
+        cached=examined.cached,
+        model=model.identity if label else None,
+    )
+
+
+def _pixel_reasons(
+    label: Label | None, probability: float | None, policy: VerdictPolicy, *, flagging: bool
+) -> tuple[str, ...]:
+    """The sentence on the pixels, where they flag or come near it."""
+    if label is Label.AI_GENERATED:
+        return (f"pixels: probability {probability:.3f} at or above the threshold {policy.threshold:.3f}",)
+    if label is Label.UNSURE:
+        suffix = ", flagged by --flag unsure" if flagging else ""
+        return (f"pixels: probability {probability:.3f} in the unsure band from {policy.unsure_from:.3f}{suffix}",)
+    return ()
+
+
+def _conflicts(label: Label | None, declaration: Declared | None) -> tuple[str, ...]:
+    """The sentence that names a conflict between pixels and declaration; neither overrides the other."""
+    if label is Label.REAL and declaration is Declared.AI_GENERATED:
+        return ("conflict: the file declares AI generation, the pixels look real",)
+    if label is Label.AI_GENERATED and declaration is Declared.CAPTURED:
+        return ("conflict: the file declares a camera capture, the pixels look AI-generated",)
+    return ()
