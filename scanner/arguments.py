@@ -1,7 +1,5 @@
 """Tells which arguments name the same file, and which lie within another, so that no path is reported twice."""
 
-# ruff: noqa: PTH  (pathlib would resolve `..` either never or always)
-
 from __future__ import annotations
 
 import hashlib

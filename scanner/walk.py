@@ -1,7 +1,5 @@
 """Walks the arguments and yields one ImageFile for every entry found: in order, in bounded memory, opening nothing."""
 
-# ruff: noqa: PTH  (pathlib would normalise paths that are reported as given, at several times the cost)
-
 from __future__ import annotations
 
 import errno
