@@ -1,0 +1,148 @@
+"""Keras to ONNX with tf2onnx: named inputs, dynamic batch, uint8 pixels in; a file that does not run is not written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scanner.errors import DfscanError
+
+if TYPE_CHECKING:
+    import keras
+
+OPSET = 17
+
+
+class ConversionError(DfscanError):
+    """A network that could not be turned into a graph that runs."""
+
+
+def convert(model: keras.Model, path: Path, *, opset: int = OPSET) -> str:
+    """Write the ONNX file of a model and return the name of the route that made it.
+
+    `from_keras` with an input signature comes first; where its graph does not load and run, the SavedModel is
+    converted instead (tf2onnx has open bugs with Keras 3 and may write broken graphs without an error).
+    Raises ConversionError where neither gives a graph that runs.
+    """
+    if opset < OPSET:
+        raise ConversionError(f"opset {opset} is below {OPSET}, the lowest that is supported")
+    routes: tuple[tuple[str, Callable[[keras.Model, int], Any]], ...] = (
+        ("from_keras", _from_keras),
+        ("saved_model", _from_saved_model),
+    )
+    problems = []
+    for name, route in routes:
+        try:
+            with _quiet():
+                graph = route(model, opset)
+                _name_as_in(model, graph)
+            data = graph.SerializeToString()
+            _try(model, data)
+        except Exception as error:  # tf2onnx, TensorFlow and ONNX Runtime raise exceptions of every kind
+            problems.append(f"{name}: {(str(error).strip().splitlines() or [type(error).__name__])[0][:200]}")
+            continue
+        path.write_bytes(data)
+        return name
+    raise ConversionError("the network could not be converted: " + "; ".join(problems))
+
+
+def signature(model: keras.Model) -> list[Any]:
+    """TensorFlow's description of the inputs, in order, with a dynamic batch."""
+    import tensorflow as tf
+
+    return [tf.TensorSpec((None, *value.shape[1:]), value.dtype, name=value.name) for value in model.inputs]
+
+
+def _from_keras(model: keras.Model, opset: int) -> Any:
+    import tf2onnx
+
+    graph, _ = tf2onnx.convert.from_keras(model, input_signature=signature(model), opset=opset)
+    return graph
+
+
+def _from_saved_model(model: keras.Model, opset: int) -> Any:
+    import tensorflow as tf
+    import tf2onnx
+
+    names = [value.name for value in model.inputs]
+
+    def serve(*values: Any) -> Any:
+        return model(list(values) if len(values) > 1 else values[0], training=False)
+
+    with tempfile.TemporaryDirectory() as folder:
+        function = tf.function(serve, input_signature=signature(model))
+        module = tf.Module()
+        module.model = model
+        tf.saved_model.save(module, folder, signatures=function.get_concrete_function())
+        loaded = tf.saved_model.load(folder).signatures["serving_default"]
+        graph, _ = tf2onnx.convert.from_function(
+            tf.function(lambda *values: loaded(**dict(zip(_arguments(loaded), values, strict=True)))),
+            input_signature=[
+                tf.TensorSpec(spec.shape, spec.dtype, name=name)
+                for name, spec in zip(names, loaded.structured_input_signature[1].values(), strict=True)
+            ],
+            opset=opset,
+        )
+    return graph
+
+
+def _arguments(function: Any) -> list[str]:
+    return list(function.structured_input_signature[1])
+
+
+def _name_as_in(model: keras.Model, graph: Any) -> None:
+    """Give the graph's inputs and its one output the names of the model's (tf2onnx may append `:0` or lose them)."""
+    wanted = [value.name for value in model.inputs]
+    output = model.layers[-1].name
+    renamed = {value.name: name for value, name in zip(graph.graph.input, wanted, strict=True)}
+    if len(graph.graph.output) != 1:
+        raise ConversionError("the graph has several outputs")
+    renamed[graph.graph.output[0].name] = output
+    for node in graph.graph.node:
+        for names in (node.input, node.output):
+            for index, name in enumerate(names):
+                if name in renamed:
+                    names[index] = renamed[name]
+    for value in (*graph.graph.input, *graph.graph.output):
+        value.name = renamed[value.name]
+
+
+def _try(model: keras.Model, data: bytes) -> None:
+    """Load the graph and run it at two batch sizes: broken constants show only then."""
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    for batch in (1, 3):
+        feed = {v.name: np.zeros((batch, *v.shape[1:]), v.dtype) for v in model.inputs}
+        (output,) = session.run(None, feed)
+        if output.shape[0] != batch or not np.isfinite(output).all():
+            raise ConversionError(f"the graph gives {output.shape} for a batch of {batch}")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep tf2onnx's and TensorFlow's remarks from standard error; errors still come as exceptions."""
+    import logging
+
+    loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    before = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        if before is None:
+            del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+        else:
+            os.environ["TF_CPP_MIN_LOG_LEVEL"] = before
