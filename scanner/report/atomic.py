@@ -24,6 +24,14 @@ def is_temporary(name: str) -> bool:
     return name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX)
 
 
+def is_replaceable(target: str) -> bool:
+    """Whether a target is a regular file or not there yet, so that a file beside it makes sense."""
+    try:
+        return stat.S_ISREG(Path(target).stat().st_mode)
+    except OSError:
+        return True
+
+
 def open_output(target: str) -> Output:
     """Open a report's target for writing, before anything is scanned.
 

@@ -1,0 +1,184 @@
+"""The options of `scan` as types, so that a signature stays readable and commands share what they have in common."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scanner.commands.command import read_config
+from scanner.options import Device, Flag, TrustLevel
+from scanner.report import StdoutFormat
+from scanner.report_options import Only
+
+_FILES = "Which files"
+_VERDICT = "Verdict"
+_REPORT = "Report"
+_ENGINE = "Model and speed"
+_CACHE = "Again and again"
+_LIMITS = "Limits for one picture"
+_MESSAGES = "Messages and exit code"
+
+Paths = Annotated[list[str] | None, typer.Argument(metavar="PATH", help="Pictures and folders.", show_default=False)]
+FilesFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--files-from",
+        metavar="FILE",
+        rich_help_panel=_FILES,
+        help="Read paths from FILE, one a line; - is standard input.",
+    ),
+]
+Null = Annotated[
+    bool,
+    typer.Option(
+        "-0", "--null", rich_help_panel=_FILES, help="Paths of --files-from end in NUL instead of a line end."
+    ),
+]
+Recursive = Annotated[
+    bool, typer.Option("--recursive/--no-recursive", rich_help_panel=_FILES, help="Enter the folders below a folder.")
+]
+MaxDepth = Annotated[
+    int | None, typer.Option(metavar="N", rich_help_panel=_FILES, help="Enter at most N levels of folders.")
+]
+Include = Annotated[
+    list[str] | None, typer.Option(metavar="GLOB", rich_help_panel=_FILES, help="Only files that match (repeatable).")
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(metavar="GLOB", rich_help_panel=_FILES, help="No files or folders that match (repeatable)."),
+]
+Hidden = Annotated[bool, typer.Option("--hidden", rich_help_panel=_FILES, help="Also what begins with a dot.")]
+Follow = Annotated[bool, typer.Option("--follow", rich_help_panel=_FILES, help="Follow symbolic links.")]
+IgnoreFiles = Annotated[
+    bool,
+    typer.Option("--ignore-files/--no-ignore-files", rich_help_panel=_FILES, help="Obey .dfscanignore files."),
+]
+Limit = Annotated[int | None, typer.Option(metavar="N", rich_help_panel=_FILES, help="Stop after N files.")]
+ListOnly = Annotated[
+    bool, typer.Option("--list", rich_help_panel=_FILES, help="Say what would be scanned, and scan nothing.")
+]
+
+Threshold = Annotated[
+    float | None,
+    typer.Option(metavar="P", rich_help_panel=_VERDICT, help="From this probability on a picture is ai-generated."),
+]
+MaxFpr = Annotated[
+    float | None,
+    typer.Option(
+        metavar="RATE", rich_help_panel=_VERDICT,
+        help="Take the threshold with at most this measured share of false alarms. [default: 0.01]",
+    ),
+]  # fmt: skip
+UnsureFrom = Annotated[
+    float | None,
+    typer.Option(metavar="P", rich_help_panel=_VERDICT, help="From this probability on a picture is unsure."),
+]
+FlagFrom = Annotated[Flag, typer.Option("--flag", rich_help_panel=_VERDICT, help="The lowest label that flags a file.")]
+Trust = Annotated[
+    TrustLevel,
+    typer.Option(
+        rich_help_panel=_VERDICT,
+        help="Which declarations inside files flag them: all, only those validly signed, or none.",
+    ),
+]
+Calibration = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", rich_help_panel=_VERDICT, help="Use the thresholds that `dfscan calibrate` wrote."),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", rich_help_panel=_VERDICT, help="Never flag pictures with a decision in this CSV file."
+    ),
+]
+
+Format = Annotated[
+    StdoutFormat | None,
+    typer.Option(
+        rich_help_panel=_REPORT,
+        help="What goes to standard output. [default: a table of flagged files on a terminal, else jsonl]",
+    ),
+]
+Output = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE", rich_help_panel=_REPORT,
+        help="Write a report; the format follows from the ending: .jsonl, .json, .csv, .html (repeatable).",
+    ),
+]  # fmt: skip
+SummaryFile = Annotated[
+    str | None,
+    typer.Option("--summary", metavar="FILE", rich_help_panel=_REPORT, help="Write run and summary as JSON."),
+]
+OnlySome = Annotated[
+    Only | None, typer.Option("--only", rich_help_panel=_REPORT, help="Report only these files; all are counted.")
+]
+Print0 = Annotated[
+    bool,
+    typer.Option(
+        "--print0", rich_help_panel=_REPORT, help="Print the flagged paths, each ended by NUL, instead of a report."
+    ),
+]
+
+ModelName = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="NAME|DIR",
+        rich_help_panel=_ENGINE,
+        help="A shipped model, or a model folder (with a slash).",
+    ),
+]
+OnDevice = Annotated[Device, typer.Option("--device", rich_help_panel=_ENGINE, help="Where the network runs.")]
+Workers = Annotated[
+    int | None, typer.Option(metavar="N", rich_help_panel=_ENGINE, help="Worker processes. [default: usable CPUs]")
+]
+BatchSize = Annotated[
+    int | None, typer.Option(metavar="N", rich_help_panel=_ENGINE, help="Views an inference. [default: for the device]")
+]
+
+CacheFolder = Annotated[
+    str | None, typer.Option("--cache", metavar="DIR", rich_help_panel=_CACHE, help="Folder of the cache.")
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", rich_help_panel=_CACHE, help="Neither read nor write the cache.")]
+NewOnly = Annotated[
+    bool,
+    typer.Option("--new-only", rich_help_panel=_CACHE, help="Report every file once, in this run or an earlier one."),
+]
+RetryErrors = Annotated[
+    bool, typer.Option("--retry-errors", rich_help_panel=_CACHE, help="Try and report failed files again.")
+]
+Rehash = Annotated[
+    bool, typer.Option("--rehash", rich_help_panel=_CACHE, help="Trust no size and no time: read every file again.")
+]
+Wait = Annotated[bool, typer.Option("--wait", rich_help_panel=_CACHE, help="Wait while another run holds the cache.")]
+
+MaxPixels = Annotated[int, typer.Option(metavar="N", rich_help_panel=_LIMITS, help="Pixels that are decoded at most.")]
+MaxBytes = Annotated[int, typer.Option(metavar="N", rich_help_panel=_LIMITS, help="Bytes that are read at most.")]
+Timeout = Annotated[float, typer.Option(metavar="SECONDS", rich_help_panel=_LIMITS, help="Time for one picture.")]
+
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", rich_help_panel=_MESSAGES, help="Only errors on standard error.")]
+Progress = Annotated[
+    bool, typer.Option("--progress/--no-progress", rich_help_panel=_MESSAGES, help="Show how far the scan is.")
+]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", rich_help_panel=_MESSAGES, help="Also say why each file failed, and more.")
+]
+LogFile = Annotated[
+    str | None, typer.Option(metavar="FILE", rich_help_panel=_MESSAGES, help="Append all messages to FILE, with times.")
+]
+ExitZero = Annotated[
+    bool,
+    typer.Option("--exit-zero", rich_help_panel=_MESSAGES, help="Exit with 0 instead of 1 when files are flagged."),
+]
+IgnoreErrors = Annotated[
+    bool, typer.Option("--ignore-errors", rich_help_panel=_MESSAGES, help="Failed files do not make the exit code 2.")
+]
+Config = Annotated[
+    str | None,
+    typer.Option(
+        "--config", metavar="FILE", is_eager=True, callback=read_config, rich_help_panel=_MESSAGES,
+        help="Take settings from a TOML file.",
+    ),
+]  # fmt: skip

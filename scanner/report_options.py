@@ -1,0 +1,50 @@
+"""What becomes of the records: the options on reports, messages and the exit code, and the checks across them."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from scanner.errors import UsageError
+from scanner.report import StdoutFormat, check_targets
+
+
+class Only(enum.StrEnum):
+    """Which records a report holds; the summary counts all."""
+
+    FLAGGED = "flagged"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions:
+    """Where the report of a run goes and what is said about it.
+
+    Raises UsageError where options contradict each other.
+    """
+
+    format: StdoutFormat | None = None
+    """What standard output carries; None: it depends on who reads it."""
+    output: tuple[str, ...] = ()
+    """Files, each in the format of its ending."""
+    summary: str | None = None
+    only: Only | None = None
+    print0: bool = False
+    list_only: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    progress: bool = True
+    log_file: str | None = None
+    exit_zero: bool = False
+    ignore_errors: bool = False
+
+    def __post_init__(self) -> None:
+        if self.print0 and self.format is not None:
+            raise UsageError("--print0 and --format exclude each other")
+        if self.print0 and self.only is Only.FAILED:
+            raise UsageError("--print0 prints flagged paths, so it excludes --only failed")
+        if self.quiet and self.verbose:
+            raise UsageError("--quiet and --verbose exclude each other")
+        if self.list_only and (self.format or self.output or self.summary or self.only):
+            raise UsageError("--list writes no report, so it excludes --format, --output, --summary and --only")
+        check_targets(self.output, self.summary)

@@ -1,0 +1,168 @@
+"""One run of `dfscan scan`: reports opened, files scanned, records written, summary said, exit code chosen."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from scanner import __version__, messages
+from scanner.errors import DfscanError, ExitCode, exit_code
+from scanner.interrupts import Interrupted, Interrupts
+from scanner.options import ScanOptions
+from scanner.outputs import ReaderGone, Reports
+from scanner.records import FileResult, RunInfo, Status
+from scanner.report.document import clean
+from scanner.report_options import ReportOptions
+from scanner.summary import Tally, summary_lines
+from scanner.terminal import Display, is_terminal
+from scanner.walk import walk
+
+if TYPE_CHECKING:
+    from scanner.scan import Scan
+
+
+def open_display(wanted: ReportOptions) -> Display:
+    """Progress as the options and the terminal want it: a moving line, a plain line now and then, or nothing."""
+    if wanted.quiet or not wanted.progress or wanted.list_only:
+        return Display()
+    if is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb":
+        return Display(bar=sys.stderr)
+    return Display(line=messages.notice)
+
+
+def run_scan(options: ScanOptions, wanted: ReportOptions, command: tuple[str, ...], display: Display) -> ExitCode:
+    """Scan and report; the exit code follows from the records.
+
+    `command` is the command line, for the report. Raises DfscanError where the run cannot begin: a target that
+    cannot be written, a model or a device that cannot be used.
+    """
+    with Interrupts() as interrupts, Reports(wanted, display.aside) as reports:
+        with interrupts.waiting():
+            from scanner.scan import Scan
+
+            scan = Scan(options, progress=display, on_missing=report_missing)
+        with scan:
+            _expect_total(options, display)
+            run = _Run(scan, reports, interrupts)
+            run.records(run_info(scan, options, command))
+            run.end(display)
+        return exit_code(
+            interrupted=interrupts.signum,
+            error=bool(scan.missing) or run.broken,
+            failed=run.tally.failed,
+            flagged=run.reported_flagged,
+            exit_zero=wanted.exit_zero,
+            ignore_errors=wanted.ignore_errors,
+        )
+
+
+class _Run:
+    """The loop over the records, and how it can end early: a signal, a reader that left, an error of the run."""
+
+    def __init__(self, scan: Scan, reports: Reports, interrupts: Interrupts) -> None:
+        self._scan = scan
+        self._reports = reports
+        self._interrupts = interrupts
+        self.tally = Tally()
+        self.reported_flagged = 0
+        self.complete = False
+        """Whether every file found has its record."""
+        self.broken = False
+        """Whether the run had an error of its own."""
+
+    def records(self, info: RunInfo) -> None:
+        """Write every record; whatever ends this early is noted, so that the reports still end valid."""
+        try:
+            self._reports.begin(info)
+            for result in self._results():
+                self.tally.add(result)
+                if result.status is Status.FAILED and result.error:
+                    messages.info(f"{result.path}: {result.error.reason.value}: {result.error.detail}")
+                if self._reports.add(result):
+                    self.reported_flagged += result.flagged
+            self.complete = True
+        except (Interrupted, ReaderGone):
+            pass
+        except DfscanError as error:
+            self._fail(error)
+
+    def end(self, display: Display) -> None:
+        """Put the reports in place and say the summary."""
+        policy = self._scan.policy
+        summary = self.tally.summary(expected_fpr=policy.expected_fpr, interrupted=not self.complete)
+        try:
+            self._reports.finish(summary)
+        except ReaderGone:
+            pass
+        except DfscanError as error:
+            self._fail(error)
+        display.stop()
+        if not summary.found and self.complete and not self._scan.missing:
+            messages.warning("there is nothing to scan: no files were found")
+        elif self.complete and not summary.scanned and not summary.failed and summary.found:
+            messages.warning("there is nothing to scan: no file found is a picture")
+        for line in summary_lines(summary, expected_fpr=policy.expected_fpr):
+            messages.notice(line)
+
+    def _results(self) -> Iterator[FileResult]:
+        results = iter(self._scan)
+        while True:
+            with self._interrupts.waiting():
+                result = next(results, None)
+            if result is None:
+                return
+            yield result
+
+    def _fail(self, error: DfscanError) -> None:
+        self.broken = True
+        messages.error(str(error))
+
+
+def report_missing(path: str, error: OSError) -> None:
+    """Say that an argument is not there; the others are scanned all the same."""
+    messages.error(f"{path}: {(error.strerror or str(error)).lower()}")
+
+
+def run_info(scan: Scan, options: ScanOptions, command: tuple[str, ...]) -> RunInfo:
+    """The conditions of the run, for the report."""
+    values = {
+        field.name: getattr(options, field.name) for field in dataclasses.fields(options) if field.name != "paths"
+    }
+    return RunInfo(
+        version=__version__,
+        command=command,
+        started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        model=scan.model.identity,
+        provider=scan.provider,
+        device=options.device.value,
+        threshold=scan.policy.threshold,
+        unsure_from=scan.policy.unsure_from,
+        expected_fpr=scan.policy.expected_fpr,
+        workers=scan.workers,
+        batch_size=scan.batch_size,
+        options=clean(values),
+    )
+
+
+def _expect_total(options: ScanOptions, display: Display) -> None:
+    """Count the files beside the scan, so that the progress line can tell the time left."""
+    if not display.wants_total or options.files_from is not None:
+        return
+
+    def count() -> None:
+        total = 0
+        try:
+            for _ in walk(options, missing=lambda path, error: None):
+                total += 1
+                if display.stopped:
+                    return
+        except (DfscanError, OSError):  # the scan meets the same, and reports it
+            return
+        display.expect(total)
+
+    threading.Thread(target=count, name="dfscan-count", daemon=True).start()

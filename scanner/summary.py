@@ -1,0 +1,122 @@
+"""Adds up a run: every record counted once, found = scanned + failed + skipped, and said in a few lines."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from scanner.records import Declared, FileResult, Label, Status, Summary
+
+
+class Tally:
+    """The counts so far; what it holds does not grow with the number of files."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` returns seconds; the run begins now."""
+        self._clock = clock
+        self._begun = clock()
+        self._statuses: Counter[Status] = Counter()
+        self._labels: Counter[Label] = Counter()
+        self._declared: Counter[Declared] = Counter()
+        self._failures: Counter[str] = Counter()
+        self._skips: Counter[str] = Counter()
+        self.found = 0
+        self.flagged = 0
+        self.cached = 0
+
+    @property
+    def failed(self) -> int:
+        """Files that were tried and broke."""
+        return self._statuses[Status.FAILED]
+
+    def add(self, result: FileResult) -> None:
+        """Count one record."""
+        self.found += 1
+        self._statuses[result.status] += 1
+        self.flagged += result.flagged
+        self.cached += result.cached
+        if result.label:
+            self._labels[result.label] += 1
+        if result.declared:
+            self._declared[result.declared] += 1
+        if result.error:
+            kind = self._failures if result.status is Status.FAILED else self._skips
+            kind[result.error.reason.value] += 1
+
+    def summary(self, *, expected_fpr: float | None, interrupted: bool = False) -> Summary:
+        """The report's summary.
+
+        `expected_fpr`: measured false-positive rate at the threshold, or None where none was measured. Raises
+        ArithmeticError should a record have been lost or counted twice: a report that does not add up is no report.
+        """
+        scanned, failed, skipped = (
+            self._statuses[status] for status in (Status.SCANNED, Status.FAILED, Status.SKIPPED)
+        )
+        if self.found != scanned + failed + skipped or failed != self._failures.total():
+            raise ArithmeticError(f"found {self.found}, but {scanned} scanned, {failed} failed, {skipped} skipped")
+        return Summary(
+            found=self.found,
+            scanned=scanned,
+            failed=failed,
+            skipped=skipped,
+            flagged=self.flagged,
+            labels={label.value: self._labels[label] for label in Label},
+            declared={claim.value: self._declared[claim] for claim in Declared},
+            failures=dict(sorted(self._failures.items())),
+            skips=dict(sorted(self._skips.items())),
+            cached=self.cached,
+            seconds=round(self._clock() - self._begun, 3),
+            expected_false_alarms=None if expected_fpr is None else round(expected_fpr * scanned, 2),
+            interrupted=interrupted,
+        )
+
+
+def summary_lines(summary: Summary, *, expected_fpr: float | None) -> list[str]:
+    """The summary for a person, each line at most 80 columns for counts below a million."""
+    begin = "Interrupted after" if summary.interrupted else "Looked at"
+    lines = [f"{begin} {_files(summary.found)} in {duration(summary.seconds)}{_rate(summary)}."]
+    lines.append(
+        f"  scanned {summary.scanned:>9,}   {_counts(summary.labels, ', ') if summary.scanned else ''}".rstrip()
+    )
+    if summary.failed:
+        lines.append(f"  failed  {summary.failed:>9,}   {_counts(summary.failures, ', ')}")
+    if summary.skipped:
+        lines.append(f"  skipped {summary.skipped:>9,}   {_counts(summary.skips, ', ')}")
+    if any(summary.declared.values()):
+        lines.append(f"  The files' own words: {_counts(summary.declared, ', ')}.")
+    lines.append(f"Flagged: {summary.flagged:,}.{_false_alarms(summary, expected_fpr)}")
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it: `0.4 s`, `38 s`, `4 min 05 s`, `2 h 10 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600:,} h {whole % 3600 // 60:02d} min"
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file" if count == 1 else f"{count:,} files"
+
+
+def _rate(summary: Summary) -> str:
+    rate = f" ({summary.scanned / summary.seconds:,.1f} pictures/s)" if summary.scanned and summary.seconds > 0 else ""
+    return f"{rate}, {summary.cached:,} known from before" if summary.cached else rate
+
+
+def _counts(counts: dict[str, int], separator: str) -> str:
+    return separator.join(f"{count:,} {name}" for name, count in counts.items() if count)
+
+
+def _false_alarms(summary: Summary, expected_fpr: float | None) -> str:
+    if not summary.scanned or expected_fpr is None or summary.expected_false_alarms is None:
+        return ""
+    alarms = summary.expected_false_alarms
+    about = f"{alarms:,.0f}" if alarms >= 9.5 else f"{alarms:.1f}"
+    return f" Were every picture real, about {about} would be ({100 * expected_fpr:g} % false alarms)."
