@@ -41,12 +41,23 @@ class ReportError(DfscanError):
     """A report that cannot be written."""
 
 
+class CacheError(DfscanError):
+    """A cache that was asked for and cannot be used."""
+
+
 class LockError(DfscanError):
     """Another run holds the cache."""
 
 
-def exit_code(*, interrupted: int | None, error: bool, failed: int, flagged: int,
-              exit_zero: bool = False, ignore_errors: bool = False) -> ExitCode:
+def exit_code(
+    *,
+    interrupted: int | None,
+    error: bool,
+    failed: int,
+    flagged: int,
+    exit_zero: bool = False,
+    ignore_errors: bool = False,
+) -> ExitCode:
     """The one table of exit codes: interrupted, then error or failed files, then flagged, then clean.
 
     `interrupted` is the signal number (2 or 15) or None; `failed` and `flagged` are counts of files.

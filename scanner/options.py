@@ -82,6 +82,19 @@ class ScanOptions:
     timeout: float = 30.0
     """Seconds that one picture may take."""
 
+    use_cache: bool = False
+    """The command line turns it on; a library caller says so."""
+    cache: Path | None = None
+    """Folder of the cache; None: the platform's."""
+    wait: bool = False
+    """Wait until another run gives the cache free."""
+    rehash: bool = False
+    """Sizes and times prove nothing: hash every file."""
+    new_only: bool = False
+    """Report each (path, content, model) once."""
+    retry_errors: bool = False
+    """Try and report failed files again."""
+
     def __post_init__(self) -> None:
         if self.threshold is not None and self.max_fpr is not None:
             raise UsageError("--threshold and --max-fpr exclude each other")
@@ -99,6 +112,8 @@ class ScanOptions:
             raise UsageError(f"--max-depth must be at least 0, not {self.max_depth}")
         if self.max_depth is not None and not self.recursive:
             raise UsageError("--no-recursive and --max-depth exclude each other")
+        if not self.use_cache and (self.new_only or self.rehash or self.cache is not None):
+            raise UsageError("--no-cache excludes --cache, --new-only and --rehash")
         if self.null_separated and self.files_from is None:
             raise UsageError("-0 needs --files-from")
         if self.max_pixels < 1 or self.max_bytes < 1 or self.timeout <= 0:

@@ -64,6 +64,7 @@ class _Walker:
         self._options = options
         self._globs = compile_globs(options.include, options.exclude)
         self._has_globs = bool(options.include or options.exclude)
+        self._hidden = options.hidden
         self._max_depth = options.max_depth if options.recursive else 0
         self._named = {path_key(path) for path in options.paths if "\0" not in path}
         self._reached = Reached() if options.files_from is not None or overlap(self._named) else None
@@ -135,7 +136,7 @@ class _Walker:
                     stack.append(entry)
                     continue
                 entry = failed
-            if self._is_first(entry):
+            if self._reached is None or self._is_first(entry):
                 yield entry
 
     def _is_first(self, file: ImageFile) -> bool:
@@ -161,7 +162,8 @@ class _Walker:
                 folder.rules = read_rules(folder.prefix + IGNORE_FILE, len(folder.relative), above)
             except IgnoreFileError as error:
                 folder.disobeyed = str(error)
-        folder.names.sort(key=os.fsencode, reverse=True)
+        plain = all(map(str.isascii, folder.names))  # then their order is that of their bytes
+        folder.names.sort(key=None if plain else os.fsencode, reverse=True)
         return None
 
     def _meet(self, folder: _Folder, name: str, stack: list[_Folder]) -> ImageFile | _Folder:
@@ -169,12 +171,11 @@ class _Walker:
         path = folder.prefix + name
         try:
             info = os.lstat(path)
-            link = _is_link(info)
-            if name == IGNORE_FILE and folder.disobeyed is not None:
+            if folder.disobeyed is not None and name == IGNORE_FILE:
                 return _record(path, info, Reason.UNREADABLE, f"not obeyed: {folder.disobeyed}")
-            if not self._options.hidden and _is_hidden(name, info):
+            if not self._hidden and _is_hidden(name, info):
                 return _record(path, info, Reason.HIDDEN)
-            if link:
+            if _is_link(info):
                 if not self._options.follow:
                     return _record(path, info, Reason.SYMLINK)
                 info = os.stat(path)
@@ -182,9 +183,10 @@ class _Walker:
             if error.errno == errno.ELOOP:
                 return ImageFile(path, failure=Failure(Stage.WALK, Reason.LOOP, "a link that leads to itself"))
             return ImageFile(path, failure=_unreadable(error))
-        if stat.S_ISDIR(info.st_mode):
+        kind = stat.S_IFMT(info.st_mode)
+        if kind == stat.S_IFDIR:
             return self._meet_folder(folder, name, info, stack if self._options.follow else [])
-        if not stat.S_ISREG(info.st_mode):
+        if kind != stat.S_IFREG:
             return _record(path, info, Reason.SPECIAL_FILE, _kind(info))
         if folder.rules is not None and folder.rules.ignore(folder.relative + name, folder=False):
             return _record(path, info, Reason.IGNORED)

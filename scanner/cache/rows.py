@@ -1,0 +1,95 @@
+"""How results are kept as bytes: short, checked by a checksum, and read back only if they are whole."""
+
+from __future__ import annotations
+
+import json
+import zlib
+
+from scanner.records import Declared, Evidence, Examined, Failure, Reason, Stage, Trust
+
+KEPT = frozenset(
+    {
+        Reason.CORRUPT,
+        Reason.TRUNCATED,
+        Reason.UNSUPPORTED,
+        Reason.TOO_MANY_PIXELS,
+        Reason.TIMEOUT,
+        Reason.CRASHED,
+        Reason.NOT_A_PICTURE,
+    }
+)
+"""Failures that the content explains: the same bytes under the same limits would fail again."""
+
+_CHECKSUM_BYTES = 4
+_FAILURE = b"!"
+
+
+Outcome = tuple[Failure | None, float | None, int | None, int | None, str | None]
+"""What the pixels led to: failure, logit, width, height, format; the fields of Examined after its file."""
+
+
+def pack_outcome(examined: Examined, limits: str) -> bytes | None:
+    """The bytes of an outcome, or None where it is not to be kept; a failure holds under the same limits only."""
+    failure = examined.failure
+    if failure is not None:
+        if failure.reason not in KEPT or failure.stage is Stage.WALK:
+            return None
+        fields = [limits, failure.stage.value, failure.reason.value, failure.detail]
+        size = [examined.width, examined.height, examined.format]
+        return _seal(_FAILURE + json.dumps(fields + size).encode())
+    if examined.logit is None:
+        return None
+    return _seal(f"{examined.logit!r} {examined.width} {examined.height} {examined.format}".encode())
+
+
+def unpack_outcome(sealed: bytes, limits: str, *, failures: bool) -> Outcome | None:
+    """The outcome, or None: the bytes are damaged, or it is a failure that is not asked for or had other limits."""
+    data = _unseal(sealed)
+    if data is None:
+        return None
+    try:
+        if data[:1] != _FAILURE:
+            logit, width, height, name = data.split(b" ", 3)
+            return None, float(logit), int(width), int(height), name.decode()
+        kept_limits, stage, reason, detail, *size = json.loads(data[1:])
+        if not failures or kept_limits != limits:
+            return None
+        return Failure(Stage(stage), Reason(reason), detail), None, *size
+    except (ValueError, TypeError):  # written by a version that knew other reasons or formats
+        return None
+
+
+def pack_evidence(evidence: tuple[Evidence, ...]) -> bytes:
+    """The bytes of what a file declares; none for nothing."""
+    return _seal(json.dumps([one.as_json() for one in evidence]).encode()) if evidence else b""
+
+
+def unpack_evidence(sealed: bytes) -> tuple[Evidence, ...] | None:
+    """The evidence, or None where the bytes are damaged."""
+    if not sealed:
+        return ()
+    data = _unseal(sealed)
+    if data is None:
+        return None
+    try:
+        return tuple(
+            Evidence(
+                source=one["source"],
+                claim=Declared(one["claim"]) if one["claim"] else None,
+                generator=one["generator"],
+                detail=one["detail"],
+                trust=Trust(one["trust"]),
+            )
+            for one in json.loads(data)
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _seal(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(_CHECKSUM_BYTES, "big") + data
+
+
+def _unseal(sealed: bytes) -> bytes | None:
+    data = sealed[_CHECKSUM_BYTES:]
+    return data if zlib.crc32(data) == int.from_bytes(sealed[:_CHECKSUM_BYTES], "big") else None
