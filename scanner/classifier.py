@@ -54,7 +54,9 @@ class OnnxClassifier:
         inputs = {value.name: value for value in self._session.get_inputs()}
         self._takes_group = "group" in inputs
         if "image" not in inputs or inputs["image"].type != "tensor(uint8)" or set(inputs) - {"image", "group"}:
-            raise ModelError(f"{model.folder}: the graph's inputs are {sorted(inputs)}, not uint8 image and int32 group")
+            raise ModelError(
+                f"{model.folder}: the graph's inputs are {sorted(inputs)}, not uint8 image and int32 group"
+            )
         if len(model.views.groups) > 1 and not self._takes_group:
             raise ModelError(f"{model.folder}: model.json names several view groups, the graph has one head")
         if "logit" not in {value.name for value in self._session.get_outputs()}:

@@ -87,6 +87,8 @@ def decode(data: bytes, *, short_side: int | None = None, limits: Limits | None 
         return _decode(data, kind, short_side, limits)
     except MemoryError:
         return Failure(Stage.DECODE, Reason.OUT_OF_MEMORY, "not enough memory for this picture")
+    except Image.DecompressionBombError as error:  # Pillow's own limit, where `init_worker` has not lifted it
+        return Failure(Stage.DECODE, Reason.TOO_MANY_PIXELS, _one_line(error))
     except UnidentifiedImageError:
         return Failure(Stage.DECODE, Reason.CORRUPT, f"starts like {name}, but cannot be read as one")
     except Exception as error:  # Pillow raises nearly anything on broken files (OSError, ValueError, SyntaxError ...)
@@ -105,14 +107,12 @@ def _decode(data: bytes, kind: Kind, short_side: int | None, limits: Limits) -> 
         is_jpeg = picture.format in ("JPEG", "MPO")
         factor = reduction(min(width, height), short_side) if is_jpeg else 1
         if -(-width // factor) * -(-height // factor) > limits.max_pixels:
-            return Failure(
-                Stage.DECODE, Reason.TOO_MANY_PIXELS, f"{width}x{height} is over {limits.max_pixels} pixels"
-            )
+            return Failure(Stage.DECODE, Reason.TOO_MANY_PIXELS, f"{width}x{height} is over {limits.max_pixels} pixels")
         orientation = _orientation(picture)
         pixels = _jpeg_pixels(data, picture, factor) if is_jpeg else None
         if pixels is None:
             if factor > 1:
-                picture.draft(None, (-(-width // factor), -(-height // factor)))
+                picture.draft(None, (width // factor, height // factor))
             pixels = _pillow_pixels(picture)
         turned = orientation >= 5
         return DecodedImage(
@@ -133,11 +133,12 @@ def _jpeg_pixels(data: bytes, picture: Image.Image, factor: int) -> NDArray[np.u
         return None
     width, height = picture.size
     try:
-        return simplejpeg.decode_jpeg(
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
             data, "RGB", min_height=-(-height // factor), min_width=-(-width // factor), min_factor=1
         )
     except ValueError:
         return None
+    return pixels
 
 
 def _pillow_pixels(picture: Image.Image) -> NDArray[np.uint8]:

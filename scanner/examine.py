@@ -74,10 +74,7 @@ class Examiner:
         groups = np.array([view.group for view in views], np.int32)
         batches = np.array_split(np.arange(len(views)), -(-len(views) // self._settings.batch_size))
         logits = np.concatenate(
-            [
-                self._classifier.classify(np.stack([views[i].pixels for i in rows]), groups[rows])
-                for rows in batches
-            ]
+            [self._classifier.classify(np.stack([views[i].pixels for i in rows]), groups[rows]) for rows in batches]
         ).astype(np.float64)
         weights = np.array([group.weight / group.count for group in self._settings.views.groups])
         sums = np.bincount(owners, weights=logits * weights[groups], minlength=owners[-1] + 1)

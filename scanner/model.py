@@ -218,5 +218,7 @@ def load_model(name: str) -> Model:
     except OSError as error:
         raise ModelError(f"{folder}: model.onnx cannot be read: {error}") from error
     if digest != model.sha256:
-        raise ModelError(f"{folder}: model.onnx does not match model.json (sha256 {digest[:12]}, not {model.sha256[:12]})")
+        raise ModelError(
+            f"{folder}: model.onnx does not match model.json (sha256 {digest[:12]}, not {model.sha256[:12]})"
+        )
     return model

@@ -9,7 +9,7 @@ from scanner.model import Model
 from scanner.options import Flag, ScanOptions, TrustLevel
 from scanner.provenance.declare import declared, flags
 from scanner.provenance.declare import reasons as declaration_reasons
-from scanner.records import Declared, Examined, FileResult, Label, Status
+from scanner.records import Examined, FileResult, Label, Status
 
 DEFAULT_MAX_FPR = 0.01
 """The default threshold is the largest measured row at or below this false-positive rate."""
@@ -60,15 +60,17 @@ def label_of(probability: float, policy: VerdictPolicy) -> Label:
 def judge(examined: Examined, model: Model, policy: VerdictPolicy) -> FileResult:
     """The public record of one examined file.
 
-    | cause                                                        | flagged | in `reasons`                      |
-    |--------------------------------------------------------------|---------|-----------------------------------|
-    | label `ai-generated`                                         | yes     | pixels: probability and threshold |
-    | label `unsure`, under --flag unsure                          | yes     | pixels: probability and threshold |
-    | declared `ai-generated`, evidence at the level of --trust    | yes     | each such evidence                |
-    | declared `ai-generated`, below the level of --trust          | no      | each such evidence, as not counted |
-    | declared `ai-edited` or `captured`                           | no      | the declaration                   |
-    | label `real` but declared `ai-generated`, or `ai-generated`  | as      | a conflict, named                 |
-    | but declared `captured`                                      | above   |                                   |
+    | cause                                                       | flags | in `reasons`                             |
+    |-------------------------------------------------------------|-------|------------------------------------------|
+    | label `ai-generated`                                        | yes   | probability and threshold                |
+    | label `unsure`                                              | under --flag unsure | probability and band       |
+    | declared `ai-generated`, evidence at the level of --trust   | yes   | each such evidence                       |
+    | declared `ai-generated`, below the level of --trust         | no    | each such evidence, as not flagging      |
+    | declared `ai-edited` or `captured`                          | no    | the declaration                          |
+    | pixels and declaration contradict each other                | no    | the conflict, named; neither overrides   |
+
+    How evidence adds up to a declaration, and which of it counts at each level of trust, is the rule's second half:
+    scanner/provenance/declare.py. Files without pixels can be flagged by what they declare.
     """
     file = examined.file
     declaration = declared(examined.evidence)
@@ -90,8 +92,7 @@ def judge(examined: Examined, model: Model, policy: VerdictPolicy) -> FileResult
         declared=declaration,
         reasons=(
             *_pixel_reasons(label, probability, policy, flagging=by_pixels),
-            *declaration_reasons(examined.evidence, policy.trust),
-            *_conflicts(label, declaration),
+            *declaration_reasons(examined.evidence, policy.trust, label),
         ),
         evidence=examined.evidence,
         width=examined.width,
@@ -115,13 +116,4 @@ def _pixel_reasons(
     if label is Label.UNSURE:
         suffix = ", flagged by --flag unsure" if flagging else ""
         return (f"pixels: probability {probability:.3f} in the unsure band from {policy.unsure_from:.3f}{suffix}",)
-    return ()
-
-
-def _conflicts(label: Label | None, declaration: Declared | None) -> tuple[str, ...]:
-    """The sentence that names a conflict between pixels and declaration; neither overrides the other."""
-    if label is Label.REAL and declaration is Declared.AI_GENERATED:
-        return ("conflict: the file declares AI generation, the pixels look real",)
-    if label is Label.AI_GENERATED and declaration is Declared.CAPTURED:
-        return ("conflict: the file declares a camera capture, the pixels look AI-generated",)
     return ()

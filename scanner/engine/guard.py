@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -17,7 +18,8 @@ from scanner.records import Examined, Failure, ImageFile, Reason, Stage
 START_SECONDS = 120.0
 """How long a child may take to load the model."""
 
-_CHILD = "import sys; sys.path[:] = sys.argv[1:]; from scanner.engine.child import main; main()"
+CHILD = "import sys; sys.path[:] = sys.argv[1:]; from scanner.engine.child import main; main()"
+"""Program of a child; its arguments are this process's module search path."""
 
 
 class ChildRefusedError(DfscanError):
@@ -37,7 +39,8 @@ class Guard:
     Used by one thread; `expire` may be called by another, and kills a child that is over its time.
     """
 
-    def __init__(self, start: Start, timeout: float) -> None:
+    def __init__(self, start: Start, timeout: float, program: str = CHILD) -> None:
+        self._program = program
         self._start = start
         self._timeout = timeout
         self._running: _Running | None = None
@@ -69,7 +72,7 @@ class Guard:
         """Start the child and wait until it can serve; raises the DfscanError for which it refuses."""
         environment_path = [entry for entry in sys.path if entry] or ["."]
         process = subprocess.Popen(
-            [sys.executable, "-c", _CHILD, *environment_path],
+            [sys.executable, "-c", self._program, *environment_path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -137,8 +140,6 @@ class Guard:
             return
         running.process.kill()
         for stream in (running.to_child, running.from_child):
-            try:
+            with contextlib.suppress(OSError):  # an unsent frame to a dead child
                 stream.close()
-            except OSError:  # an unsent frame to a dead child
-                pass
         running.process.wait()

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from scanner.classifier import Classifier
 from scanner.decode import init_worker
-from scanner.examine import Examiner, Settings
+from scanner.examine import Examiner
+from scanner.examine_settings import Settings
 from scanner.records import Examined, ImageFile
 
 

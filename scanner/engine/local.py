@@ -1,4 +1,4 @@
-"""The default engine: one guarded child a core, each decoding and classifying by itself; order and bounds are kept here.
+"""The default engine: one guarded child a core, each decoding and classifying by itself; order is kept here.
 
 Run to completion: a child decodes a few pictures and classifies them at once, so that no picture crosses a process
 border and no core waits for another stage. Only scores and evidence come back.
@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from scanner.engine.guard import Guard
+from scanner.engine.guard import CHILD, Guard
 from scanner.engine.wire import Start
 from scanner.records import Examined, ImageFile
 
@@ -37,11 +37,12 @@ class _Slot:
 class LocalEngine:
     """A fixed set of guarded children; raises ModelError or DeviceError at once where they cannot serve."""
 
-    def __init__(self, start: Start, *, workers: int, chunk: int, timeout: float) -> None:
-        """`chunk`: files that a child examines together; `timeout`: seconds that one file may take."""
+    def __init__(self, start: Start, *, workers: int, chunk: int, timeout: float, program: str = CHILD) -> None:
+        """`chunk`: files that a child examines together; `timeout`: seconds that one file may take;
+        `program`: what a child runs, replaced only to test what happens when it dies."""
         self.workers = workers
         self._chunk = chunk
-        self._guards = [Guard(start, timeout) for _ in range(workers)]
+        self._guards = [Guard(start, timeout, program) for _ in range(workers)]
         self._tasks: queue.SimpleQueue[_Slot | None] = queue.SimpleQueue()
         self._closed = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="dfscan-watch", daemon=True)
