@@ -1,0 +1,219 @@
+"""HTML: one self-contained review sheet; records wait in a temporary file and are written in one pass at the end."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import heapq
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from scanner.baseline import Decisions
+from scanner.errors import ReportError
+from scanner.limits import Limits
+from scanner.records import FileResult, Label, RunInfo, Status, Summary
+from scanner.report.heatmap import HeatmapSource, overlay
+from scanner.report.histogram import Histogram
+from scanner.report.interface import Output
+from scanner.report.page_data import conditions, inert, page_record, reproducing_command, sentences
+from scanner.report.read_back import record_from_json
+from scanner.report.thumbnails import DEFAULT_COUNT, Thumbnail, byte_limit, thumbnails
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+MOST_RECORDS = 20_000
+"""Records that a page holds; beyond them the most telling ones stay, and the page says so."""
+_SCRIPTS = ("data.js", "decisions.js", "filters.js", "cards.js", "panel.js", "main.js")
+_WRITE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PageSettings:
+    """What a page shows beside its records."""
+
+    folder: str | None = None
+    """Where the page will lie: links to the files are relative to it; None: no links."""
+    thumbnails: int = DEFAULT_COUNT
+    limits: Limits = field(default_factory=Limits)
+    heatmaps: HeatmapSource | None = None
+    decisions: Decisions = field(default_factory=dict)
+    """Made earlier; the page begins with them."""
+    most_records: int = MOST_RECORDS
+
+
+class HtmlReport:
+    """Writes the page. Memory holds the places of the records it will show, never all records."""
+
+    def __init__(self, output: Output, settings: PageSettings | None = None) -> None:
+        self._output = output
+        self._settings = settings or PageSettings()
+        self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed by finish or discard
+        self._kept: list[tuple[tuple[int, float], int, int]] = []
+        """Heap of (importance, -number, offset in the spool), the least important first."""
+        self._histogram = Histogram()
+        self._identity = hashlib.sha256()
+        self._count = 0
+        self._run: RunInfo | None = None
+
+    def begin(self, run: RunInfo) -> None:
+        """Keep the conditions for the end."""
+        self._run = run
+
+    def add(self, result: FileResult) -> None:
+        """Count a record, and put it aside if it may be shown."""
+        self._histogram.add(result)
+        self._identity.update(f"{result.path}\0{result.sha256}\0".encode("utf-8", "surrogateescape"))
+        entry = (importance(result), -self._count, self._spool.tell())
+        self._count += 1
+        if len(self._kept) < self._settings.most_records:
+            heapq.heappush(self._kept, entry)
+        elif heapq.heappushpop(self._kept, entry) is entry:
+            return
+        try:
+            self._spool.write(json.dumps(result.as_json()).encode("ascii") + b"\n")
+        except OSError as error:
+            raise ReportError(f"cannot keep the page's records in {tempfile.gettempdir()}: {error.strerror}") from error
+
+    def finish(self, summary: Summary) -> None:
+        """Read the pictures again and write the page."""
+        if self._run is None:
+            raise ReportError("the page's run was not begun")
+        try:
+            self._write(_template().generate(**self._context(self._run, summary)))
+            self._output.commit()
+        finally:
+            self._spool.close()
+
+    def discard(self) -> None:
+        """Leave no file behind."""
+        self._spool.close()
+        self._output.discard()
+
+    def _write(self, pieces: Iterator[str]) -> None:
+        buffer = bytearray()
+        for piece in pieces:
+            buffer += piece.encode("utf-8")
+            if len(buffer) >= _WRITE_BYTES:
+                self._output.write(bytes(buffer))
+                buffer.clear()
+        self._output.write(bytes(buffer))
+
+    def _context(self, run: RunInfo, summary: Summary) -> dict[str, Any]:
+        from markupsafe import Markup
+
+        self._kept.sort(key=lambda entry: -entry[1])
+        css, script = _file("page.css"), _script()
+        chart = self._histogram.chart(run.threshold)
+        started = run.started.replace("T", " ").replace("Z", " UTC")
+        return {
+            "title": f"dfscan: {summary.flagged:,} of {summary.found:,} flagged",
+            "started": started,
+            "run": run,
+            "summary": summary,
+            "sentences": sentences(run, summary),
+            "conditions": conditions(run, summary, chart.total),
+            "chart": chart,
+            "csp": _policy(css, script),
+            "css": Markup(css),
+            "script": Markup(script),
+            "page": Markup(inert(self._page(run))),
+            "records": self._records(run),
+            "pictures": self._pictures(),
+        }
+
+    def _page(self, run: RunInfo) -> dict[str, Any]:
+        decided = self._settings.decisions.values()
+        return {
+            "id": self._identity.hexdigest()[:16],
+            "threshold": run.threshold,
+            "model": run.model,
+            "separator": os.sep,
+            "left_out": self._count - len(self._kept),
+            "reproduce": reproducing_command(run),
+            "decisions": {row.sha256: [row.decision.value, row.when, row.note, row.path] for row in decided},
+        }
+
+    def _results(self, numbers: list[int]) -> Iterator[FileResult]:
+        """The kept records at these places of the page, read back one by one."""
+        for number in numbers:
+            self._spool.seek(self._kept[number][2])
+            yield record_from_json(json.loads(self._spool.readline()))
+
+    def _records(self, run: RunInfo) -> Iterator[Markup]:
+        from markupsafe import Markup
+
+        separator = "["
+        for result in self._results(list(range(len(self._kept)))):
+            yield Markup(f"{separator}\n{inert(page_record(result, run, self._settings.folder))}")
+            separator = ","
+        yield Markup("]" if separator == "," else "[]")
+
+    def _pictures(self) -> Iterator[Markup]:
+        """The most telling pictures as `{place in the page: {src, heat} or {why}}`."""
+        from markupsafe import Markup
+
+        order = sorted(range(len(self._kept)), key=lambda number: self._kept[number], reverse=True)
+        scanned = [number for number in order if self._kept[number][0][0] not in (_FAILED, _SKIPPED)]
+        chosen = scanned[: self._settings.thumbnails]
+        drawn = thumbnails(self._results(chosen), byte_limit(len(chosen)), self._settings.limits)
+        separator = "{"
+        for number, thumbnail in zip(chosen, drawn, strict=True):
+            yield Markup(f"{separator}\n{inert(str(number))}:{inert(self._picture(number, thumbnail))}")
+            separator = ","
+        yield Markup("}" if separator == "," else "{}")
+
+    def _picture(self, number: int, thumbnail: Thumbnail) -> dict[str, str]:
+        if thumbnail.src is None:
+            return {"why": thumbnail.why or ""}
+        heat = None
+        if self._settings.heatmaps is not None:
+            (result,) = self._results([number])
+            heat = self._settings.heatmaps.heatmap(result)
+        return {"src": thumbnail.src} if heat is None else {"src": thumbnail.src, "heat": overlay(heat)}
+
+
+_FLAGGED, _FAILED, _SKIPPED = 5, 2, 0
+_LABELS = {Label.AI_GENERATED: 4, Label.UNSURE: 3, Label.REAL: 1}
+
+
+def importance(result: FileResult) -> tuple[int, float]:
+    """Sorts records for a page that cannot hold all: flagged, AI-generated, unsure, failed, real, skipped."""
+    if result.status is Status.SCANNED:
+        rank = _FLAGGED if result.flagged else _LABELS[result.label or Label.REAL]
+        return rank, result.probability or 0.0
+    return (_FAILED if result.status is Status.FAILED else _SKIPPED), 0.0
+
+
+def _file(name: str) -> str:
+    return (resources.files("scanner.report") / "page" / name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    body = "\n".join(_file(name) for name in _SCRIPTS)
+    return f'(() => {{ "use strict";\n{body}}})();\n'
+
+
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["thousands"] = "{:,}".format
+    return environment.from_string(_file("page.html.j2"))
+
+
+def _policy(css: str, script: str) -> str:
+    """A content security policy that runs this page's own script and style, shows its own pictures, nothing else."""
+    return (
+        "default-src 'none'; img-src data:; "
+        f"style-src '{_digest(css)}'; script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
