@@ -119,4 +119,5 @@ def _false_alarms(summary: Summary, expected_fpr: float | None) -> str:
         return ""
     alarms = summary.expected_false_alarms
     about = f"{alarms:,.0f}" if alarms >= 9.5 else f"{alarms:.1f}"
-    return f" Were every picture real, about {about} would be ({100 * expected_fpr:g} % false alarms)."
+    pictures = "the picture" if summary.scanned == 1 else f"all {summary.scanned:,} pictures"
+    return f" Were {pictures} real, about {about} would be flagged in error ({100 * expected_fpr:g} %)."
