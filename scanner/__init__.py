@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from scanner.options import ScanOptions as ScanOptions
     from scanner.records import FileResult as FileResult
-    from scanner.scan import scan as scan
+    from scanner.pipeline import scan as scan
 
 __all__ = ["FileResult", "ScanOptions", "__version__", "scan"]
 
@@ -17,7 +17,7 @@ __all__ = ["FileResult", "ScanOptions", "__version__", "scan"]
 def __getattr__(name: str) -> object:
     """Load the public names on first use, so that `import scanner` stays cheap (PEP 562)."""
     if name == "scan":
-        from scanner.scan import scan
+        from scanner.pipeline import scan
 
         return scan
     if name == "ScanOptions":

@@ -23,7 +23,7 @@ from scanner.terminal import Display, is_terminal
 from scanner.walk import walk
 
 if TYPE_CHECKING:
-    from scanner.scan import Scan
+    from scanner.pipeline import Scan
 
 
 def open_display(wanted: ReportOptions) -> Display:
@@ -43,7 +43,7 @@ def run_scan(options: ScanOptions, wanted: ReportOptions, command: tuple[str, ..
     """
     with Interrupts() as interrupts, Reports(wanted, display.aside) as reports:
         with interrupts.waiting():
-            from scanner.scan import Scan
+            from scanner.pipeline import Scan
 
             scan = Scan(options, progress=display, on_missing=report_missing)
         with scan:

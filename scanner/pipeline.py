@@ -1,4 +1,4 @@
-"""Composes the stages of a run; the only place that knows their order."""
+"""Composes the stages of a run; the only place that knows their order (named so that `from scanner import scan` works)."""
 
 from __future__ import annotations
 
