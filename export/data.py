@@ -15,7 +15,7 @@ from export.archive import extract, is_archive
 from export.duplicates import drop_exact, drop_near
 from export.labels import Class, Split, folders_seen, label_of, split_of
 from export.manifest import NAME, Record, data_hash, read_manifest, write_manifest
-from export.splits import assign_splits, limit_generated
+from export.splits import assign_splits, limit_generated, limit_sources
 from export.survey import Dropped, survey
 from scanner.errors import InputError, UsageError
 
@@ -34,6 +34,7 @@ class PrepareOptions:
     val: float = 0.1
     test: float = 0.1
     fake_ratio: float | None = None
+    max_per_source: int | None = None
     near: int = 4
     seed: int = 0
     workers: int = 1
@@ -46,6 +47,8 @@ class PrepareOptions:
             raise UsageError("--real and --fake go together")
         if not (0 <= self.val < 1 and 0 <= self.test < 1 and self.val + self.test < 1):
             raise UsageError("--val and --test are shares that leave something for training")
+        if self.max_per_source is not None and self.max_per_source < 1:
+            raise UsageError("--max-per-source must be at least 1")
         if self.fake_ratio is not None and self.fake_ratio <= 0:
             raise UsageError("--fake-ratio must be above 0")
         if not 0 <= self.near <= 16:
@@ -71,6 +74,8 @@ def prepare(options: PrepareOptions) -> Prepared:
         raise UsageError(f"{out} holds a manifest already; --overwrite replaces it")
     out.mkdir(parents=True, exist_ok=True)
     found = _find(options)
+    if options.max_per_source is not None:
+        found = limit_sources(found, options.max_per_source, options.seed)
     records, dropped = survey(found, workers=options.workers)
     records, again = drop_exact(records)
     dropped += again
@@ -201,6 +206,7 @@ def _write_summary(
             "val": options.val,
             "test": options.test,
             "fake_ratio": options.fake_ratio,
+            "max_per_source": options.max_per_source,
             "near": options.near,
             "seed": options.seed,
         },

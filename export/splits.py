@@ -112,3 +112,18 @@ def limit_generated(records: Sequence[Record], ratio: float, seed: int) -> list[
         kept.update(record.file for record in chosen)
         left -= len(chosen)
     return [r for r in records if not (r.generated and r.split is Split.TRAIN) or r.file in kept]
+
+
+def limit_sources(records: Sequence[Record], count: int, seed: int) -> list[Record]:
+    """At most `count` pictures of each named source that is not held out; chosen by hash, so that reruns agree.
+
+    One source says little more with its thousandth picture, and every picture costs its features.
+    """
+    taken: Counter[str] = Counter()
+    kept: set[str] = set()
+    for record in sorted(records, key=lambda r: _rank(seed, r.sha256 or r.file)):
+        held_out = record.split in (Split.VALIDATION, Split.TEST)
+        if held_out or not record.source or taken[record.source] < count:
+            kept.add(record.file)
+            taken[record.source] += not held_out
+    return [record for record in records if record.file in kept]
