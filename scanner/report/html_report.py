@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from scanner.records import FileResult, Label, RunInfo, Status, Summary
 from scanner.report.heatmap import HeatmapSource, overlay
 from scanner.report.histogram import Histogram
 from scanner.report.interface import Output
-from scanner.report.page_data import conditions, inert, page_record, reproducing_command, sentences
+from scanner.report.page_data import conditions, inert, page_record, relative_link, reproducing_command, sentences
 from scanner.report.read_back import record_from_json
 from scanner.report.thumbnails import DEFAULT_COUNT, Thumbnail, byte_limit, thumbnails
 
@@ -39,6 +39,8 @@ class PageSettings:
 
     folder: str | None = None
     """Where the page will lie: links to the files are relative to it; None: no links."""
+    root: str = ""
+    """Folder that relative paths of the records start from; empty: the current one."""
     thumbnails: int = DEFAULT_COUNT
     limits: Limits = field(default_factory=Limits)
     heatmaps: HeatmapSource | None = None
@@ -60,6 +62,10 @@ class HtmlReport:
         self._identity = hashlib.sha256()
         self._count = 0
         self._run: RunInfo | None = None
+        self.drawn = 0
+        """Pictures that the page shows."""
+        self.undrawn = 0
+        """Pictures that it should show, and whose files are not there any more."""
 
     def begin(self, run: RunInfo) -> None:
         """Keep the conditions for the end."""
@@ -145,14 +151,23 @@ class HtmlReport:
             self._spool.seek(self._kept[number][2])
             yield record_from_json(json.loads(self._spool.readline()))
 
+    def _found(self, numbers: list[int]) -> Iterator[FileResult]:
+        """The same, with paths as they lead to the files from here."""
+        for result in self._results(numbers):
+            yield replace(result, path=os.path.join(self._settings.root, result.path))  # noqa: PTH118 - as given
+
     def _records(self, run: RunInfo) -> Iterator[Markup]:
         from markupsafe import Markup
 
         separator = "["
         for result in self._results(list(range(len(self._kept)))):
-            yield Markup(f"{separator}\n{inert(page_record(result, run, self._settings.folder))}")
+            yield Markup(f"{separator}\n{inert(page_record(result, run, self._link(result)))}")
             separator = ","
         yield Markup("]" if separator == "," else "[]")
+
+    def _link(self, result: FileResult) -> str | None:
+        path = os.path.join(self._settings.root, result.path)  # noqa: PTH118 - as given
+        return relative_link(path, self._settings.folder)
 
     def _pictures(self) -> Iterator[Markup]:
         """The most telling pictures as `{place in the page: {src, heat} or {why}}`."""
@@ -161,7 +176,7 @@ class HtmlReport:
         order = sorted(range(len(self._kept)), key=lambda number: self._kept[number], reverse=True)
         scanned = [number for number in order if self._kept[number][0][0] not in (_FAILED, _SKIPPED)]
         chosen = scanned[: self._settings.thumbnails]
-        drawn = thumbnails(self._results(chosen), byte_limit(len(chosen)), self._settings.limits)
+        drawn = thumbnails(self._found(chosen), byte_limit(len(chosen)), self._settings.limits)
         separator = "{"
         for number, thumbnail in zip(chosen, drawn, strict=True):
             yield Markup(f"{separator}\n{inert(str(number))}:{inert(self._picture(number, thumbnail))}")
@@ -170,10 +185,12 @@ class HtmlReport:
 
     def _picture(self, number: int, thumbnail: Thumbnail) -> dict[str, str]:
         if thumbnail.src is None:
+            self.undrawn += 1
             return {"why": thumbnail.why or ""}
+        self.drawn += 1
         heat = None
         if self._settings.heatmaps is not None:
-            (result,) = self._results([number])
+            (result,) = self._found([number])
             heat = self._settings.heatmaps.heatmap(result)
         return {"src": thumbnail.src} if heat is None else {"src": thumbnail.src, "heat": overlay(heat)}
 

@@ -25,10 +25,10 @@ def inert(value: Any) -> str:
     return dump(value).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def page_record(result: FileResult, run: RunInfo, folder: str | None) -> dict[str, Any]:
-    """The record as the page holds it: null, empty and repeated values left out, long texts cut, a link to the file.
+def page_record(result: FileResult, run: RunInfo, link: str | None) -> dict[str, Any]:
+    """The record as the page holds it: null, empty and repeated values left out, long texts cut.
 
-    `folder`: where the page will lie; links are relative to it.
+    `link`: URL of the file, relative to the page.
     """
     record = {key: value for key, value in result.as_json().items() if value not in (None, [], False, "")}
     del record["schema"]
@@ -40,7 +40,6 @@ def page_record(result: FileResult, run: RunInfo, folder: str | None) -> dict[st
     if "error" in record:
         record["error"]["detail"] = _cut(record["error"]["detail"])
     record["path"] = public_path(result.path)[0]
-    link = relative_link(result.path, folder)
     return record if link is None else {**record, "href": link}
 
 

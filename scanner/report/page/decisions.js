@@ -13,6 +13,9 @@ const decisionOf = (record) => {
 const decided = () => [...decisions].filter(([, value]) => value.decision);
 
 function loadDecisions() {
+  for (const { sha256, reviewed, path } of records) {
+    if (reviewed && sha256) decisions.set(sha256, { decision: reviewed, when: "", note: "", path });
+  }
   for (const [sha256, [decision, when, note, path]] of Object.entries(page.decisions)) {
     decisions.set(sha256, { decision, when, note, path });
   }
