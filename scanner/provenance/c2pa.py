@@ -26,6 +26,7 @@ _KEY_PURPOSES = (
     "1.3.6.1.4.1.62558.2.1",  # C2PA claim signing: certificates of the official trust list carry it
     "1.3.6.1.5.5.7.3.4",  # e-mail protection and document signing: certificates from before that list
     "1.3.6.1.5.5.7.3.36",
+    "1.3.6.1.4.1.311.76.59.1.9",  # Microsoft's own purpose of C2PA signing
     "1.3.6.1.5.5.7.3.8",  # time stamping and OCSP signing, for the validation's own parts
     "1.3.6.1.5.5.7.3.9",
 )

@@ -24,6 +24,7 @@ _DOUBTS = frozenset(
         "timeStamp.malformed",
         "timeStamp.credentialInvalid",
         "algorithm.deprecated",
+        "assertion.action.malformed",  # ChatGPT's of 2025 lack the opening action; what they do say is signed
         "cawg.x509.credential.untrusted",
     }
 )
@@ -59,6 +60,8 @@ def origin(store: dict[str, Any]) -> Origin:
         found.signer = signature.get("issuer") or signature.get("common_name")
         found.signed_at = signature.get("time")
         found.generator = found.agent or _claim_generator(manifest)
+        if found.generator is None and found.claim in (Declared.AI_GENERATED, Declared.AI_EDITED):
+            found.generator = found.signer
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"C2PA manifest store of a foreign form: {error!r}") from error
     return found
@@ -78,48 +81,70 @@ def _claim(store: dict[str, Any], manifest: dict[str, Any], found: Origin, depth
     An action that creates decides; one that edits with AI turns anything but a generated picture into an edited one,
     as does a generated ingredient that was placed into the picture.
     """
-    created, edited = _actions(manifest, found)
+    created, edited, told = _actions(manifest, found)
+    ingredients = manifest.get("ingredients") or []
     parent: Declared | None = None
     placed_ai = False
-    for ingredient in manifest.get("ingredients") or []:
+    for ingredient in ingredients:
         inner = store["manifests"].get(ingredient.get("active_manifest"))
         if inner is None or depth == 0:
             continue
-        if ingredient.get("relationship") == "parentOf":
+        # A manifest that tells of no action wraps its only ingredient: ChatGPT and Designer do so.
+        wraps = not told and len(ingredients) == 1 and ingredient.get("relationship") == "componentOf"
+        if wraps or ingredient.get("relationship") == "parentOf":
             parent = _claim(store, inner, found, depth - 1)
         elif ingredient.get("relationship") == "componentOf":
-            aside = Origin()
-            placed_ai |= _claim(store, inner, aside, depth - 1) in (Declared.AI_GENERATED, Declared.AI_EDITED)
+            placed_ai |= _claim(store, inner, Origin(), depth - 1) in (Declared.AI_GENERATED, Declared.AI_EDITED)
     base = created or parent or _capture(manifest, found)
     if base is Declared.AI_GENERATED:
         return base
-    if edited is Declared.AI_GENERATED and base is None and not manifest.get("ingredients"):
+    if edited is Declared.AI_GENERATED and base is None and not ingredients:
         return Declared.AI_GENERATED  # no action says `created`, but there is nothing that could have been edited
     if edited in (Declared.AI_GENERATED, Declared.AI_EDITED) or placed_ai:
         return Declared.AI_EDITED
     return base or edited
 
 
-def _actions(manifest: dict[str, Any], found: Origin) -> tuple[Declared | None, Declared | None]:
-    """Gravest claims of the creating and of all other actions; notes source types and software on the way."""
+def _actions(manifest: dict[str, Any], found: Origin) -> tuple[Declared | None, Declared | None, bool]:
+    """Gravest claims of the creating and of all other actions, and whether there are actions at all.
+
+    Notes source types and software on the way.
+    """
     created: Declared | None = None
     edited: Declared | None = None
+    told = False
     for assertion in manifest.get("assertions") or []:
-        if str(assertion.get("label", "")).startswith("c2pa.actions"):
+        label = str(assertion.get("label", ""))
+        if label.startswith("c2pa.actions"):
             for action in assertion["data"].get("actions") or []:
-                value = action.get("digitalSourceType") or (action.get("parameters") or {}).get("digitalSourceType")
-                if not isinstance(value, str):
-                    continue
-                claimed = _note(value, found)
-                if claimed in (Declared.AI_GENERATED, Declared.AI_EDITED) or found.agent is None:
-                    found.agent = _agent(action) or found.agent
+                told = True
+                claimed = _action(action, found)
                 if action.get("action") == "c2pa.created":
                     created = _gravest(created, claimed)
                 else:
                     edited = _gravest(edited, claimed)
+        elif label == "com.adobe.generative-ai":
+            found.source_types.append("none, but an assertion of generative AI")
+            found.agent = found.agent or str(assertion["data"].get("description") or "") or None
+            edited = Declared.AI_GENERATED
         elif isinstance(value := _iptc(assertion), str):
             created = _gravest(created, _note(value, found))
-    return created, edited
+    return created, edited, told
+
+
+def _action(action: dict[str, Any], found: Origin) -> Declared | None:
+    """What one action claims."""
+    value = action.get("digitalSourceType") or (action.get("parameters") or {}).get("digitalSourceType")
+    if isinstance(value, str):
+        claimed = _note(value, found)
+    elif action.get("description") == "AI Generated Image":  # Microsoft's, before it wrote source types
+        found.source_types.append("none, but described as AI Generated Image")
+        claimed = Declared.AI_GENERATED
+    else:
+        return None
+    if claimed in (Declared.AI_GENERATED, Declared.AI_EDITED) or found.agent is None:
+        found.agent = _agent(action) or found.agent
+    return claimed
 
 
 def _note(value: str, found: Origin) -> Declared | None:
@@ -162,8 +187,12 @@ def _capture(manifest: dict[str, Any], found: Origin) -> Declared | None:
 
 
 def _claim_generator(manifest: dict[str, Any]) -> str | None:
+    """The program that made the manifest; None where that is but a library for it."""
     for info in manifest.get("claim_generator_info") or []:
-        if info.get("name"):
+        name = str(info.get("name") or "")
+        if name and "c2pa" not in name.lower():
             return " ".join(str(info[key]) for key in ("name", "version") if info.get(key))
     generator = manifest.get("claim_generator")
-    return generator.split(" ")[0] if isinstance(generator, str) and generator else None
+    if isinstance(generator, str) and generator and "c2pa" not in generator.split(" ")[0].lower():
+        return generator.split(" ")[0]
+    return None

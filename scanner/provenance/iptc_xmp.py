@@ -9,7 +9,7 @@ from typing import BinaryIO
 from scanner.provenance import xmp
 from scanner.provenance.containers import Blocks, Text
 from scanner.provenance.generators import recognise
-from scanner.provenance.interface import EvidenceSettings, malformed, unsigned, with_prompt
+from scanner.provenance.interface import EvidenceSettings, clean, malformed, unsigned, with_prompt
 from scanner.provenance.source_type import claim, describe
 from scanner.records import Declared, Evidence, Trust
 
@@ -38,13 +38,13 @@ def read(blocks: Blocks, file: BinaryIO, settings: EvidenceSettings) -> list[Evi
             evidence.append(malformed("xmp", str(error)))
             continue
         typed = typed or bool(properties.get("DigitalSourceType"))
-        evidence += _packet(properties, settings)
+        evidence += _packet(properties, settings, embedded=blocks.c2pa)
     if blocks.iim is not None:
         evidence += _credit("iptc", dataset(blocks.iim, _CREDIT), typed=typed)
     return evidence
 
 
-def _packet(properties: xmp.Packet, settings: EvidenceSettings) -> list[Evidence]:
+def _packet(properties: xmp.Packet, settings: EvidenceSettings, *, embedded: bool) -> list[Evidence]:
     evidence: list[Evidence] = []
     source_type, credit = properties.get("DigitalSourceType"), properties.get("Credit")
     system = " ".join(filter(None, (properties.get("AISystemUsed"), properties.get("AISystemVersionUsed"))))
@@ -68,9 +68,9 @@ def _packet(properties: xmp.Packet, settings: EvidenceSettings) -> list[Evidence
         evidence.append(tc260("xmp", properties.get("AIGC")))
     evidence += _generator(properties, settings)
     remote = properties.get("provenance")
-    if remote.startswith(("http://", "https://")):
-        detail = f"Content Credentials are kept at {remote}; never fetched"
-        evidence.append(Evidence("c2pa", None, None, detail[:400], Trust.UNREAD))
+    if remote.startswith(("http://", "https://")) and not embedded:
+        detail = f"Content Credentials (C2PA) are kept at {remote}; never fetched"
+        evidence.append(Evidence("c2pa", None, None, clean(detail), Trust.UNREAD))
     return evidence
 
 
