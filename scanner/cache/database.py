@@ -16,11 +16,12 @@ _APPLICATION_ID = 0x64667363
 _VERSION = 1
 _COMPANIONS = ("", "-wal", "-shm", "-journal")
 
-# Contents are numbered in the order in which they were met, so that a rescan reads their results in a row.
-# Names are blobs: their order is that of the walk. `marks` with run = 1 await the report that they were made for.
+# Contents are numbered in the order in which they were met, so that a rescan reads their results in a row; no number
+# is used twice, so that a stale page never shows a file another's result. Names are blobs: their order is the walk's.
+# `pending` holds the marks of a run whose report is not out yet.
 _TABLES = """
 CREATE TABLE directories (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
-CREATE TABLE contents (id INTEGER PRIMARY KEY, sha256 BLOB NOT NULL UNIQUE, size INTEGER NOT NULL);
+CREATE TABLE contents (id INTEGER PRIMARY KEY AUTOINCREMENT, sha256 BLOB NOT NULL UNIQUE, size INTEGER NOT NULL);
 CREATE INDEX contents_size ON contents (size);
 CREATE TABLE files (
     directory INTEGER NOT NULL, name BLOB NOT NULL,

@@ -29,23 +29,28 @@ Outcome = tuple[Failure | None, float | None, int | None, int | None, str | None
 
 
 def pack_outcome(examined: Examined, limits: str) -> bytes | None:
-    """The bytes of an outcome, or None where it is not to be kept; a failure holds under the same limits only."""
-    failure = examined.failure
+    """The bytes of an outcome, or None where it is not to be kept; a failure holds under the same limits only.
+
+    `examined` has its content's sha256: the checksum covers it, so that no content is shown another's outcome.
+    """
+    if examined.sha256 is None:
+        return None
+    sha256, failure = bytes.fromhex(examined.sha256), examined.failure
     if failure is not None:
         if failure.reason not in KEPT or failure.stage is Stage.WALK:
             return None
         fields = [limits, failure.stage.value, failure.reason.value, failure.detail]
         size = [examined.width, examined.height, examined.format]
-        return _seal(_FAILURE + json.dumps(fields + size).encode())
+        return _seal(sha256, _FAILURE + json.dumps(fields + size).encode())
     if examined.logit is None:
         return None
-    return _seal(f"{examined.logit!r} {examined.width} {examined.height} {examined.format}".encode())
+    return _seal(sha256, f"{examined.logit!r} {examined.width} {examined.height} {examined.format}".encode())
 
 
-def unpack_outcome(sealed: bytes, limits: str, *, failures: bool) -> Outcome | None:
+def unpack_outcome(sha256: bytes, sealed: bytes, limits: str, *, failures: bool) -> Outcome | None:
     """The outcome, or None: the bytes are damaged, or it is a failure that is not asked for or had other limits."""
-    data = _unseal(sealed)
-    if data is None:
+    data = sealed[_CHECKSUM_BYTES:]
+    if zlib.crc32(sha256 + data) != int.from_bytes(sealed[:_CHECKSUM_BYTES], "big"):
         return None
     try:
         if data[:1] != _FAILURE:
@@ -59,17 +64,17 @@ def unpack_outcome(sealed: bytes, limits: str, *, failures: bool) -> Outcome | N
         return None
 
 
-def pack_evidence(evidence: tuple[Evidence, ...]) -> bytes:
+def pack_evidence(sha256: bytes, evidence: tuple[Evidence, ...]) -> bytes:
     """The bytes of what a file declares; none for nothing."""
-    return _seal(json.dumps([one.as_json() for one in evidence]).encode()) if evidence else b""
+    return _seal(sha256, json.dumps([one.as_json() for one in evidence]).encode()) if evidence else b""
 
 
-def unpack_evidence(sealed: bytes) -> tuple[Evidence, ...] | None:
+def unpack_evidence(sha256: bytes, sealed: bytes) -> tuple[Evidence, ...] | None:
     """The evidence, or None where the bytes are damaged."""
     if not sealed:
         return ()
-    data = _unseal(sealed)
-    if data is None:
+    data = sealed[_CHECKSUM_BYTES:]
+    if zlib.crc32(sha256 + data) != int.from_bytes(sealed[:_CHECKSUM_BYTES], "big"):
         return None
     try:
         return tuple(
@@ -86,10 +91,5 @@ def unpack_evidence(sealed: bytes) -> tuple[Evidence, ...] | None:
         return None
 
 
-def _seal(data: bytes) -> bytes:
-    return zlib.crc32(data).to_bytes(_CHECKSUM_BYTES, "big") + data
-
-
-def _unseal(sealed: bytes) -> bytes | None:
-    data = sealed[_CHECKSUM_BYTES:]
-    return data if zlib.crc32(data) == int.from_bytes(sealed[:_CHECKSUM_BYTES], "big") else None
+def _seal(sha256: bytes, data: bytes) -> bytes:
+    return zlib.crc32(sha256 + data).to_bytes(_CHECKSUM_BYTES, "big") + data

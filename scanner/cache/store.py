@@ -105,8 +105,8 @@ class Cache:
             outcome = pack_outcome(examined, self._keys.limits)
             if outcome is None:
                 return
-            evidence = pack_evidence(examined.evidence)
-            content = Content(bytes.fromhex(examined.sha256), examined.file.size, outcome, evidence)
+            sha256 = bytes.fromhex(examined.sha256)
+            content = Content(sha256, examined.file.size, outcome, pack_evidence(sha256, examined.evidence))
             try:
                 self._writer.add(content, None if unsettled else self._place(examined.file))
             except (sqlite3.Error, OSError) as error:
@@ -185,28 +185,28 @@ class Cache:
         if not self._rehash:
             directory, name = self._split(file.path)
             row = self._known.find(directory, os.fsencode(name))
-            if row is not None and row[1:4] == (file.size, _int64(file.mtime_ns), _int64(file.inode)):
-                return self._result(file, row[4].hex(), row[5], row[6])
+            if row is not None and row[1] == file.size and _same(row[2], file.mtime_ns) and _same(row[3], file.inode):
+                return self._result(file, row[4], row[5], row[6])
         self._note_unsettled(file)
         sha256 = self._hash_if_known(file)
         if sha256 is None:
             return None
         digest = bytes.fromhex(sha256)
         found = self._database.execute(_CONTENT, (self._scorer, self._reader, digest)).fetchone()
-        result = self._result(file, sha256, *found) if found is not None else None
+        result = self._result(file, digest, *found) if found is not None else None
         if result is not None and file.path not in self._unsettled:
             self._writer.add(Content(digest, file.size or 0, None, None), self._place(file))
         return result
 
-    def _result(self, file: ImageFile, sha256: str, outcome: bytes | None, evidence: bytes | None) -> Examined | None:
+    def _result(self, file: ImageFile, sha256: bytes, outcome: bytes | None, evidence: bytes | None) -> Examined | None:
         """A complete result, or None where a part of it is missing, damaged or not wanted."""
         if outcome is None or evidence is None:
             return None
-        known = unpack_outcome(outcome, self._keys.limits, failures=not self._retry_errors)
-        declared = unpack_evidence(evidence) if evidence else ()
+        known = unpack_outcome(sha256, outcome, self._keys.limits, failures=not self._retry_errors)
+        declared = unpack_evidence(sha256, evidence) if evidence else ()
         if known is None or declared is None:
             return None
-        return Examined(file, *known, sha256, declared, True)
+        return Examined(file, *known, sha256.hex(), declared, True)
 
     def _hash_if_known(self, file: ImageFile) -> str | None:
         """The file's digest, if a content of its size is known at all: only then is it worth reading it twice."""
@@ -259,6 +259,10 @@ class Cache:
         except (sqlite3.Error, OSError) as second:
             error = second
         self._warn(f"the cache in {self._folder} is not used any more: {error}")
+
+
+def _same(kept: int, met: int | None) -> bool:
+    return kept == met or kept == _int64(met)
 
 
 def _int64(value: int | None) -> int:

@@ -14,7 +14,7 @@ _DIRECTORY = "SELECT id FROM directories WHERE path = ?"
 _FILES = """
 SELECT f.name, f.size, f.mtime_ns, f.inode, c.sha256, s.outcome, e.evidence
 FROM files AS f
-JOIN contents AS c ON c.id = f.content
+JOIN contents AS c ON c.id = f.content AND c.size = f.size
 LEFT JOIN scores AS s ON s.scorer = ? AND s.content = f.content
 LEFT JOIN evidence AS e ON e.reader = ? AND e.content = f.content
 WHERE f.directory = ? AND f.name >= ?

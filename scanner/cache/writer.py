@@ -8,6 +8,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+_KNOW = """
+INSERT INTO contents (sha256, size) VALUES (?, ?)
+ON CONFLICT (sha256) DO UPDATE SET size = excluded.size WHERE size <> excluded.size
+"""  # a file that grew while it was read has left a wrong size
+
 _ROWS = 64
 _SECONDS = 1.0
 
@@ -76,7 +81,7 @@ class Writer:
 
     def _write(self, content: Content, place: Place | None) -> None:
         execute = self._database.execute
-        execute("INSERT OR IGNORE INTO contents (sha256, size) VALUES (?, ?)", (content.sha256, content.size))
+        execute(_KNOW, (content.sha256, content.size))
         (number,) = execute("SELECT id FROM contents WHERE sha256 = ?", (content.sha256,)).fetchone()
         if content.outcome is not None:
             execute("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", (self._scorer, number, content.outcome))
