@@ -48,6 +48,7 @@ def examine() -> dict[str, Any]:
         "formats": _formats(problems),
         "extras": {extra: _extra(*names) for extra, names in _EXTRAS.items()},
         "models": _models(problems),
+        "trust_list": _trust_list(problems),
         "problems": problems,
     }
 
@@ -127,6 +128,25 @@ def _models(problems: list[str]) -> dict[str, str]:
     return models
 
 
+def _trust_list(problems: list[str]) -> dict[str, Any]:
+    """Date and attribution of the bundled C2PA trust list."""
+    from scanner.provenance.trust import bundled
+
+    try:
+        trust = bundled()
+    except (OSError, ValueError, KeyError) as error:
+        problems.append(f"the bundled C2PA trust list cannot be read: {error}")
+        return {}
+    return {"date": trust.date, "certificates": trust.certificates, "attribution": trust.attribution}
+
+
+def _trust_lines(trust: dict[str, Any]) -> list[str]:
+    if not trust:
+        return []
+    first = f"Trust list of {trust['date']}, {trust['certificates']} certificates"
+    return [first, *textwrap.wrap(trust["attribution"], 68, initial_indent=" " * 11, subsequent_indent=" " * 11)]
+
+
 def _wrapped(title: str, words: list[str]) -> list[str]:
     """A list in lines of at most 79 columns, the title before the first."""
     text = textwrap.wrap(", ".join(word.replace(" ", "\xa0") for word in words), 68)
@@ -149,6 +169,7 @@ def lines(found: dict[str, Any]) -> list[str]:
             f"Extra      [{extra}] " + (version or f"not installed: pip install 'dfscan[{extra}]'")
             for extra, version in found["extras"].items()
         ),
+        *_trust_lines(found["trust_list"]),
         *_wrapped("Libraries", [f"{name} {version or 'missing'}" for name, version in found["libraries"].items()]),
         *(f"PROBLEM    {problem}" for problem in found["problems"]),
         *([] if found["problems"] else ["No problems found."]),

@@ -73,6 +73,12 @@ class ScanOptions:
     unsure_from: float | None = None
     flag: Flag = Flag.AI_GENERATED
     trust: TrustLevel = TrustLevel.ALL
+    trust_list: Path | None = None
+    """PEM certificates whose signatures count as trusted, beside the bundled C2PA trust list."""
+    watermarks: bool = False
+    """Look for invisible watermarks in lossless pictures too."""
+    show_prompts: bool = False
+    """Put the prompts that generators leave in a file into its evidence."""
     calibration: Path | None = None
     baseline: Path | None = None
     """CSV of decisions made earlier (scanner.baseline): a picture with one is never flagged."""

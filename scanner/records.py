@@ -146,7 +146,7 @@ class Evidence:
     """One statement that a file makes of its origin (see scanner/provenance)."""
 
     source: str
-    """Reader: `c2pa`, `xmp`, `iptc`, `exif`, `png-text`, `watermark`."""
+    """Where it stands: `c2pa`, `xmp`, `iptc`, `exif`, `png-text`, `comment`, `watermark` (the pixels themselves)."""
     claim: Declared | None
     generator: str | None
     detail: str

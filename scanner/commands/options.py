@@ -82,6 +82,21 @@ Trust = Annotated[
         help="Which declarations inside files flag them: all, only those validly signed, or none.",
     ),
 ]
+TrustList = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", rich_help_panel=_VERDICT, help="PEM certificates to trust beside the bundled C2PA trust list."
+    ),
+]
+Watermarks = Annotated[
+    bool,
+    typer.Option(
+        "--watermarks", rich_help_panel=_VERDICT, help="Look for invisible watermarks in lossless pictures (slow)."
+    ),
+]
+ShowPrompts = Annotated[
+    bool, typer.Option("--show-prompts", rich_help_panel=_VERDICT, help="Report prompts that files hold as evidence.")
+]
 Calibration = Annotated[
     str | None,
     typer.Option(metavar="FILE", rich_help_panel=_VERDICT, help="Use the thresholds that `dfscan calibrate` wrote."),

@@ -44,6 +44,9 @@ def scan(
     unsure_from: opt.UnsureFrom = None,
     flag: opt.FlagFrom = Flag.AI_GENERATED,
     trust: opt.Trust = TrustLevel.ALL,
+    trust_list: opt.TrustList = None,
+    watermarks: opt.Watermarks = False,
+    show_prompts: opt.ShowPrompts = False,
     calibration: opt.Calibration = None,
     baseline: opt.Baseline = None,
     format: opt.Format = None,
@@ -111,7 +114,7 @@ def _fields(record: type, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _TUPLES = frozenset({"paths", "include", "exclude", "output"})
-_PATHS = frozenset({"calibration", "baseline", "cache"})
+_PATHS = frozenset({"calibration", "baseline", "cache", "trust_list"})
 
 
 def register(app: typer.Typer) -> None:

@@ -6,10 +6,10 @@ from typing import BinaryIO
 
 from scanner.provenance import c2pa, exif, iptc_xmp, png_text
 from scanner.provenance.containers import Blocks, split
-from scanner.provenance.interface import READERS_VERSION, EvidenceSettings, Reader, clean, malformed
+from scanner.provenance.interface import READERS_VERSION, EvidenceSettings, Reader, clean, evidence_settings, malformed
 from scanner.records import Evidence
 
-__all__ = ["READERS_VERSION", "EvidenceSettings", "read_evidence"]
+__all__ = ["READERS_VERSION", "EvidenceSettings", "evidence_settings", "read_evidence"]
 
 MAX_EVIDENCE = 32
 """A file that states more than this is not listed further."""

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol
 
+from scanner.options import ScanOptions
 from scanner.provenance.containers import Blocks
 from scanner.records import Declared, Evidence, Trust
 
@@ -36,6 +37,18 @@ class EvidenceSettings:
 
         state = (self.extra_anchors, self.watermarks, self.show_prompts, self.max_pixels, bundled().sha256, _c2pa())
         return f"{READERS_VERSION}-{hashlib.sha256(repr(state).encode()).hexdigest()[:16]}"
+
+
+def evidence_settings(options: ScanOptions) -> EvidenceSettings:
+    """The settings that a run's options ask for; raises InputError for a trust list that cannot be used."""
+    from scanner.provenance.trust import read_anchors
+
+    return EvidenceSettings(
+        extra_anchors=None if options.trust_list is None else read_anchors(options.trust_list),
+        watermarks=options.watermarks,
+        show_prompts=options.show_prompts,
+        max_pixels=options.max_pixels,
+    )
 
 
 class Reader(Protocol):
