@@ -19,7 +19,8 @@ IGNORE_FILE = ".dfscanignore"
 MAX_IGNORE_BYTES = 64 * 1024
 """An ignore file above this is not obeyed: it lies in the tree, so it is as hostile as the pictures."""
 
-_MAX_WILDCARDS = 4
+_MAX_LINES = 500
+_MAX_WILDCARDS = 3
 _MAX_FOLDER_WILDCARDS = 2
 
 
@@ -83,6 +84,8 @@ def read_rules(path: str, base: int, above: IgnoreRules | None) -> IgnoreRules:
     from pathspec import GitIgnoreSpec
 
     lines = _read_lines(path)
+    if len(lines) > _MAX_LINES:
+        raise IgnoreFileError(f"more than {_MAX_LINES} lines")
     for number, line in enumerate(lines, 1):
         runs = re.findall(r"\*+", line)
         if len(runs) > _MAX_WILDCARDS or sum(len(run) > 1 for run in runs) > _MAX_FOLDER_WILDCARDS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -78,9 +79,10 @@ def test_ignore_files_can_be_disobeyed(tree: Path) -> None:
     ("content", "why"),
     [
         (b"a\n!\n", "line 2: Invalid git pattern: '!'"),
-        (b"*a*a*a*a*b", "line 1 has too many wildcards"),
+        (b"*a*a*a*b", "line 1 has too many wildcards"),
         (b"**/a/**/b/**/c", "line 1 has too many wildcards"),
-        (b"x\n" * 40_000, "more than 65536 bytes"),
+        (b"x\n" * 500, "more than 500 lines"),
+        (b"#" * 70_000, "more than 65536 bytes"),
     ],
 )
 def test_an_ignore_file_that_is_not_obeyed_has_failed(tree: Path, content: bytes, why: str) -> None:
@@ -102,7 +104,7 @@ def test_an_ignore_file_that_is_a_fifo_does_not_stop_the_walk(tree: Path) -> Non
 
 
 PATTERN = st.from_regex(r"!?/?(\*\*/)?[ab?*]{1,3}(/[ab*]{1,2})?/?", fullmatch=True).filter(
-    lambda line: line.count("*") <= 4
+    lambda line: len(re.findall(r"\*+", line)) <= 3
 )
 NAMES = ["a", "b", "ab"]
 
