@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,19 +12,8 @@ import keras
 from keras import layers
 
 from export import efficientnet_lite
+from export.network_config import Backbone
 from scanner.errors import UsageError
-
-
-class Backbone(enum.StrEnum):
-    """Names for `--backbone`."""
-
-    EFFICIENTNET_LITE0 = "efficientnet-lite0"
-    EFFICIENTNET_LITE1 = "efficientnet-lite1"
-    EFFICIENTNET_LITE2 = "efficientnet-lite2"
-    MOBILENET_V2 = "mobilenet-v2"
-    EFFICIENTNET_V2_B0 = "efficientnetv2-b0"
-    RESNET_50 = "resnet-50"
-    TINY = "tiny"  # four small convolutions, to try the pipeline in a minute
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from scanner.records import Failure
 class Condition(enum.StrEnum):
     """What happened to a picture before it is scored."""
 
-    AS_IS = "as is"
+    AS_IS = "as-is"
     WEB = "web"  # longest side at most 768 px, JPEG quality 60
     HARD = "hard"  # longest side at most 512 px, JPEG quality 40
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,48 +67,33 @@ def _from_keras(model: keras.Model, opset: int) -> Any:
 
 
 def _from_saved_model(model: keras.Model, opset: int) -> Any:
-    import tensorflow as tf
-    import tf2onnx
-
-    names = [value.name for value in model.inputs]
-
-    def serve(*values: Any) -> Any:
-        return model(list(values) if len(values) > 1 else values[0], training=False)
+    import onnx
 
     with tempfile.TemporaryDirectory() as folder:
-        function = tf.function(serve, input_signature=signature(model))
-        module = tf.Module()
-        module.model = model
-        tf.saved_model.save(module, folder, signatures=function.get_concrete_function())
-        loaded = tf.saved_model.load(folder).signatures["serving_default"]
-        graph, _ = tf2onnx.convert.from_function(
-            tf.function(lambda *values: loaded(**dict(zip(_arguments(loaded), values, strict=True)))),
-            input_signature=[
-                tf.TensorSpec(spec.shape, spec.dtype, name=name)
-                for name, spec in zip(names, loaded.structured_input_signature[1].values(), strict=True)
-            ],
-            opset=opset,
+        saved, path = Path(folder) / "saved", Path(folder) / "model.onnx"
+        model.export(saved, format="tf_saved_model", verbose=False)
+        command = [sys.executable, "-m", "tf2onnx.convert", "--saved-model", str(saved)]
+        done = subprocess.run(
+            [*command, "--output", str(path), "--opset", str(opset)], capture_output=True, text=True, check=False
         )
-    return graph
-
-
-def _arguments(function: Any) -> list[str]:
-    return list(function.structured_input_signature[1])
+        if done.returncode or not path.exists():
+            raise ConversionError((done.stderr.strip().splitlines() or ["tf2onnx failed"])[-1])
+        return onnx.load(path)
 
 
 def _name_as_in(model: keras.Model, graph: Any) -> None:
     """Give the graph's inputs and its one output the names of the model's (tf2onnx may append `:0` or lose them)."""
-    wanted = [value.name for value in model.inputs]
-    output = model.layers[-1].name
-    renamed = {value.name: name for value, name in zip(graph.graph.input, wanted, strict=True)}
-    if len(graph.graph.output) != 1:
-        raise ConversionError("the graph has several outputs")
-    renamed[graph.graph.output[0].name] = output
+    names = [value.name for value in model.inputs]
+    inputs = [value.name for value in graph.graph.input]
+    if len(graph.graph.output) != 1 or len(inputs) != len(names):
+        raise ConversionError("the graph has other inputs or outputs than the network")
+    by_name = {name.split(":")[0]: name for name in inputs}
+    renamed = {by_name.get(name, inputs[index]): name for index, name in enumerate(names)}
+    renamed[graph.graph.output[0].name] = model.layers[-1].name
     for node in graph.graph.node:
-        for names in (node.input, node.output):
-            for index, name in enumerate(names):
-                if name in renamed:
-                    names[index] = renamed[name]
+        for listed in (node.input, node.output):
+            for index, name in enumerate(listed):
+                listed[index] = renamed.get(name, name)
     for value in (*graph.graph.input, *graph.graph.output):
         value.name = renamed[value.name]
 

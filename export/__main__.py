@@ -1,0 +1,277 @@
+"""The commands of `python -m export`: options in, one error boundary; TensorFlow is loaded only when needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from export.conditions import Condition
+from export.labels import Split
+from export.network_config import Backbone, HeadForm, NetworkConfig
+from scanner.errors import DfscanError, ExitCode, InputError, UsageError
+
+app = typer.Typer(
+    name="python -m export",
+    help="Train a model for dfscan on your own pictures and package it: prepare, train, evaluate, convert, package.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes that decode pictures. [default: the usable CPUs]")]
+Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+
+
+@app.callback()
+def _settings() -> None:
+    """Train a model for dfscan on your own pictures and package it: prepare, train, evaluate, convert, package."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+
+def _workers(asked: int | None) -> int:
+    from scanner.engine.cpus import usable_cpus
+
+    return asked or usable_cpus()
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+@app.command()
+def prepare(
+    out: Annotated[Path, typer.Option(help="Folder for manifest.csv, dropped.csv and what archives hold.")],
+    source: Annotated[
+        Path | None, typer.Argument(help="A folder, a zip, or a manifest CSV (columns file, label ...).")
+    ] = None,
+    real: Annotated[list[Path] | None, typer.Option(help="Folder or zip of real pictures (repeatable).")] = None,
+    fake: Annotated[
+        list[Path] | None, typer.Option(help="Folder or zip of AI-generated pictures (repeatable).")
+    ] = None,
+    fake_ratio: Annotated[
+        float | None,
+        typer.Option(
+            help="Keep at most this many AI-generated pictures for each real one in train, spread over sources."
+        ),
+    ] = None,
+    max_per_source: Annotated[
+        int | None, typer.Option(min=1, help="Keep at most this many pictures of each named source in train.")
+    ] = None,
+    val: Annotated[float, typer.Option(help="Share for validation, where the data has none of its own.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Share for the test, where the data has none of its own.")] = 0.1,
+    near: Annotated[int, typer.Option(help="Bits (of 64) in which the hashes of near duplicates may differ.")] = 4,
+    seed: Seed = 0,
+    workers: Workers = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier manifest in the folder.")] = False,
+) -> None:
+    """Find labels, drop what is unreadable or there twice, and split: writes a manifest that `train` reads."""
+    from export import data
+
+    options = data.PrepareOptions(
+        source=source, out=out, real=tuple(real or ()), fake=tuple(fake or ()), val=val, test=test,
+        fake_ratio=fake_ratio, max_per_source=max_per_source, near=near, seed=seed,
+        workers=_workers(workers), overwrite=overwrite,
+    )  # fmt: skip
+    prepared = data.prepare(options)
+    for split, counts in prepared.counts.items():
+        _say(f"{split:>6}: " + ", ".join(f"{count} {label}" for label, count in counts.items()))
+    _say(f"{len(prepared.dropped)} files are not used; {out / 'dropped.csv'} says why")
+
+
+def _json_option(path: Path | None, read: Any, default: Any) -> Any:
+    """A JSON file through `read`; raises UsageError with one line."""
+    if path is None:
+        return default
+    try:
+        return read(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is not of the form asked for: {error}") from error
+
+
+def _blocks(text: str) -> tuple[int, ...]:
+    """`3-14` or `1,2,5-7` as numbers."""
+    numbers: list[int] = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            numbers += range(int(first), int(last or first) + 1)
+    except ValueError as error:
+        raise UsageError(f"blocks are numbers and ranges such as 3-14, not {text!r}") from error
+    return tuple(numbers)
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Argument(help="Folder made by prepare, or a manifest CSV with splits.")],
+    run: Annotated[Path, typer.Option(help="Run folder to make (or to go on with, under --resume).")],
+    backbone: Annotated[Backbone, typer.Option(help="The network under the heads.")] = Backbone.EFFICIENTNET_LITE0,
+    alpha: Annotated[float, typer.Option(help="Width of mobilenet-v2: 1.0 or 1.3.")] = 1.0,
+    weights: Annotated[
+        str, typer.Option(help="imagenet (downloaded), none, or a .weights.h5 or .keras file.")
+    ] = "imagenet",
+    head: Annotated[
+        HeadForm, typer.Option(help="What is read: mean and deviation of blocks, or the pooled last output.")
+    ] = HeadForm.STATISTICS,
+    blocks: Annotated[str, typer.Option(help="Blocks whose statistics are read, counted from 0.")] = "3-14",
+    hidden: Annotated[int, typer.Option(min=1, help="Hidden units of a statistics head.")] = 256,
+    dropout: Annotated[float, typer.Option(min=0, max=0.95)] = 0.5,
+    views: Annotated[
+        Path | None, typer.Option(help="JSON view policy. [default: three 224 px crops at short side 320]")
+    ] = None,
+    augment: Annotated[Path | None, typer.Option(help="JSON augmentation. [default: four levels of handling]")] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Augmented views of each picture and view group.")] = 4,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of the heads.")] = 50,
+    batch_size: Annotated[int, typer.Option(min=1)] = 256,
+    rate: Annotated[float, typer.Option(min=0, help="Learning rate of the heads (AdamW, cosine).")] = 1e-3,
+    decay: Annotated[float, typer.Option(min=0, help="Weight decay of the heads.")] = 1e-2,
+    mixup: Annotated[float, typer.Option(min=0, help="Beta parameter of mixup on the features; 0: none.")] = 0.4,
+    seeds: Annotated[int, typer.Option(min=1, help="Heads a view group, averaged into one wider head.")] = 1,
+    fine_tune_epochs: Annotated[float, typer.Option(min=0, help="Epochs end to end after the heads; 0: none.")] = 0.0,
+    fine_tune_rate: Annotated[float, typer.Option(min=0)] = 1e-4,
+    fine_tune_blocks: Annotated[str, typer.Option(help="Blocks that may change.")] = "4-14",
+    fine_tune_batch: Annotated[int, typer.Option(min=1, help="Pictures a step.")] = 32,
+    blend: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the frozen weights in the fine-tuned ones.")
+    ] = 0.0,
+    cache: Annotated[Path | None, typer.Option(help="Folder for cached features. [default: RUN/features]")] = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was killed.")] = False,
+) -> None:
+    """Train heads on the frozen network, then fine-tune where asked; calibrates and measures on validation."""
+    from export.augment import Augmentation
+    from export.train import HeadSettings, TrainOptions, TuneSettings
+    from export.train import train as run_training
+    from export.views import DEFAULT_VIEWS
+    from scanner.model import ViewPolicy
+
+    policy = _json_option(views, ViewPolicy.from_json, DEFAULT_VIEWS)
+    network = NetworkConfig(
+        backbone=backbone, alpha=alpha, head=head, blocks=_blocks(blocks), hidden=hidden, dropout=dropout,
+        groups=len(policy.groups), size=policy.size,
+    )  # fmt: skip
+    trained = run_training(
+        TrainOptions(
+            data=data, run=run, network=network, views=policy, weights=weights,
+            augmentation=_json_option(augment, Augmentation.from_json, Augmentation()), draws=draws, seeds=seeds,
+            head=HeadSettings(epochs=epochs, batch=batch_size, rate=rate, decay=decay, mixup=mixup, seed=seed),
+            tune=TuneSettings(
+                epochs=fine_tune_epochs, batch=fine_tune_batch, rate=fine_tune_rate, blocks=_blocks(fine_tune_blocks),
+                blend=blend, seed=seed,
+            ),
+            cache=cache, workers=_workers(workers), resume=resume,
+        )
+    )  # fmt: skip
+    _say((trained.folder / "evaluation" / "val" / "metrics.md").read_text(encoding="utf-8").split("## ")[0].strip())
+    _say(f"the run is in {trained.folder}")
+
+
+@app.command()
+def evaluate(
+    data: Annotated[Path, typer.Argument(help="Folder made by prepare, or a manifest CSV with splits.")],
+    model: Annotated[Path, typer.Option(help="Run folder or model folder.")],
+    split: Annotated[Split, typer.Option(help="Which pictures.")] = Split.TEST,
+    condition: Annotated[
+        list[Condition] | None, typer.Option(help="What happened to the pictures (repeatable). [default: all three]")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the report. [default: RUN/evaluation/SPLIT]")] = None,
+    workers: Workers = None,
+) -> None:
+    """Measure a model with the scanner's own pipeline: JSON, a Markdown table, scores, ROC and reliability."""
+    from export import evaluate as evaluation
+    from export.manifest import read_manifest
+    from export.scoring import chosen, open_detector
+
+    if out is None and not (model / "config.json").exists():
+        raise UsageError("a model folder is not written to; say where the report goes with --out")
+    records = chosen(read_manifest(data), split)
+    detector = open_detector(model)
+    measured = evaluation.measure(records, detector, condition or list(Condition), workers=_workers(workers))
+    out = out or model / "evaluation" / split
+    evaluation.write(out, split, records, detector, measured)
+    typer.echo("\n".join(evaluation.figures_table(measured)))
+    _say(f"the report is in {out}")
+
+
+@app.command()
+def convert(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Manifest with pictures for the comparison. [default: the run's]")
+    ] = None,
+    opset: Annotated[int, typer.Option(min=17, help="ONNX opset.")] = 17,
+) -> None:
+    """Write RUN/model.onnx and compare it with Keras on 64 pictures; fails above 1e-3 in probability."""
+    from export.convert import convert_run
+    from export.runs import open_run
+
+    about = convert_run(open_run(run), data=data, opset=opset)
+    _say(
+        f"{run / 'model.onnx'}: largest difference {about['largest_probability_difference']:.2g} in probability "
+        f"over {about['pictures']} pictures at batch sizes {' and '.join(map(str, about['batch_sizes']))}"
+    )
+
+
+@app.command()
+def package(
+    run: Annotated[Path, typer.Argument(help="Run folder, converted and measured.")],
+    out: Annotated[Path, typer.Argument(help="Model folder to write.")],
+    name: Annotated[str | None, typer.Option(help="Name of the model. [default: the folder's]")] = None,
+    version: Annotated[str, typer.Option(help="Version of the model.")] = "1.0.0",
+    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "Apache-2.0",
+    notes: Annotated[Path | None, typer.Option(help="Markdown for the model card.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in the folder.")] = False,
+) -> None:
+    """Write model.onnx, model.json and MODEL_CARD.md: a folder for `dfscan --model`."""
+    from export.package import PackageOptions
+    from export.package import package as write_folder
+    from export.runs import open_run
+
+    folder = write_folder(
+        PackageOptions(open_run(run), out, name or out.resolve().name, version, licence, notes, overwrite)
+    )
+    _say(f"{folder} is ready: dfscan --model {folder}/ PICTURES")
+
+
+@app.command(name="import-weights")
+def import_weights(
+    checkpoint: Annotated[Path, typer.Argument(help="PyTorch checkpoint of EfficientNet-Lite.")],
+    out: Annotated[Path, typer.Argument(help="Keras weights to write, ending in .weights.h5.")],
+    variant: Annotated[int, typer.Option(min=0, max=2, help="0, 1 or 2 for Lite0, Lite1, Lite2.")] = 0,
+) -> None:
+    """Turn a PyTorch checkpoint of EfficientNet-Lite into Keras weights (needs torch)."""
+    from export.import_weights import import_weights as run_import
+
+    if not out.name.endswith(".weights.h5"):
+        raise UsageError(f"{out} must end in .weights.h5")
+    run_import(checkpoint, out, variant)
+    _say(f"{out} is ready: --backbone efficientnet-lite{variant} --weights {out}")
+
+
+def main() -> NoReturn:
+    """Run a command; the one place where errors become exit codes."""
+    try:
+        app()
+    except DfscanError as error:
+        _say(f"error: {error}")
+        sys.exit(error.exit_code)
+    except ImportError as error:
+        _say(f"error: {error.name or error} is missing; training needs `pip install 'dfscan[export]'`")
+        sys.exit(ExitCode.ERROR)
+    except KeyboardInterrupt:
+        _say("interrupted; `train --resume` goes on from the last state")
+        sys.exit(ExitCode.INTERRUPTED)
+    sys.exit(ExitCode.CLEAN)
+
+
+if __name__ == "__main__":
+    main()

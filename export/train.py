@@ -1,0 +1,242 @@
+"""`train`: frozen features, heads, optional fine-tuning, calibration; each stage goes on where a killed run left it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from export import evaluate, plots
+from export.augment import Augmentation
+from export.calibrate import fit_platt, probabilities, rates, threshold_table
+from export.conditions import Condition
+from export.features import Features, Plan, extract
+from export.fine_tune import TuneSettings, fine_tune
+from export.heads import Examples, HeadSettings, Trained, calibrate_head, merged, picture_logits, train_head
+from export.labels import Split
+from export.manifest import Record, data_hash, read_manifest
+from export.network import HeadForm, Network, NetworkConfig, build_network, extractor_of
+from export.runs import Run, read_json, source_counts, versions, write_json
+from export.sampling import picture_weights
+from export.scoring import Detector, KerasClassifier
+from export.to_onnx import convert
+from scanner.errors import InputError, UsageError
+from scanner.model import ViewPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What `train` is asked to do."""
+
+    data: Path
+    run: Path
+    network: NetworkConfig
+    views: ViewPolicy
+    weights: str = "none"
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    draws: int = 4
+    """Augmented views of each picture and group."""
+    seeds: int = 1
+    """Heads a group, averaged into one wider head."""
+    head: HeadSettings = field(default_factory=HeadSettings)
+    tune: TuneSettings = field(default_factory=TuneSettings)
+    cache: Path | None = None
+    workers: int = 1
+    resume: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """What a resumed run must agree on, as JSON types."""
+        return {
+            "data": str(self.data),
+            "network": self.network.as_json(),
+            "views": self.views.as_json(),
+            "weights": self.weights,
+            "augmentation": self.augmentation.as_json(),
+            "draws": self.draws,
+            "seeds": self.seeds,
+            "head": asdict(self.head),
+            "tune": asdict(self.tune) | {"blocks": list(self.tune.blocks)},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Sets:
+    """The pictures of a run."""
+
+    train: list[Record]
+    val: list[Record]
+
+    def labels(self, records: Sequence[Record]) -> NDArray[np.bool_]:
+        return np.array([record.generated for record in records])
+
+
+def train(options: TrainOptions) -> Run:
+    """Train into the run folder: weights, calibration, history, curves, and all figures on validation.
+
+    Raises UsageError for a run folder that is taken, InputError for data without both classes in train and val.
+    """
+    records = read_manifest(options.data)
+    sets = _sets(records)
+    run = _begin(options, records)
+    network = _frozen(options, run)
+    cache = options.cache or options.run / "features"
+    history: dict[str, list[dict[str, float]]] = {}
+    own = Plan(options.views, conditions=tuple(Condition), seed=options.head.seed)
+    drawn = replace(own, augmentation=options.augmentation, draws=options.draws)
+    extractor = run.folder / "extractor.onnx"
+    val = extract(sets.val, own, extractor, cache, workers=options.workers)
+    learnt = extract(sets.train, drawn, extractor, cache, workers=options.workers)
+    for group, head in enumerate(network.heads):
+        found = _train_group(options, run, head, group, _examples(sets, group, learnt, val))
+        for seed, trained in enumerate(found):
+            history[f"{options.views.groups[group].name}, seed {seed}"] = trained.history
+    if options.tune.epochs > 0:
+        state = run.folder / "tune.npz"
+        history["fine-tuning"] = fine_tune(
+            network, sets.train, sets.val, drawn, options.tune, state, workers=options.workers
+        )
+        tuned = run.folder / "tuned.onnx"
+        convert(extractor_of(network), tuned)
+        val = extract(sets.val, own, tuned, cache, workers=options.workers)
+    network.model.save_weights(run.weights)
+    _finish(options, run, network, sets, val, history)
+    return run
+
+
+def _sets(records: Sequence[Record]) -> _Sets:
+    sets = _Sets(*([r for r in records if r.split is split] for split in (Split.TRAIN, Split.VALIDATION)))
+    for name, members in (("train", sets.train), ("val", sets.val)):
+        if len({record.label for record in members}) < 2:
+            raise InputError(f"the split {name!r} of the manifest needs pictures of both classes")
+    return sets
+
+
+def _begin(options: TrainOptions, records: Sequence[Record]) -> Run:
+    """Make or take up the run folder."""
+    path = options.run / "config.json"
+    wide = options.network
+    if wide.head is HeadForm.STATISTICS:
+        wide = replace(wide, hidden=wide.hidden * options.seeds)
+    asked = {"options": options.as_json(), "data_hash": data_hash(records)}
+    if path.exists():
+        config = read_json(path)
+        if not options.resume:
+            raise UsageError(f"{options.run} holds a run already; --resume goes on with it")
+        if {key: config[key] for key in asked} != asked:
+            changed = [k for k, v in asked["options"].items() if config["options"].get(k) != v] or ["data"]
+            raise UsageError(
+                f"{options.run} was begun with another {', '.join(changed)}; a resumed run cannot change it"
+            )
+        return Run(options.run, config)
+    options.run.mkdir(parents=True, exist_ok=True)
+    sets = _sets(records)
+    config = asked | {
+        "network": wide.as_json(),
+        "views": options.views.as_json(),
+        "training_data": {
+            "train": source_counts(sets.train),
+            "val": source_counts(sets.val),
+        },
+        "versions": versions(),
+    }
+    write_json(path, config)
+    return Run(options.run, config)
+
+
+def _frozen(options: TrainOptions, run: Run) -> Network:
+    """The network with the backbone's weights, and its frozen part as ONNX in the run folder."""
+    kept, extractor = run.folder / "backbone.weights.h5", run.folder / "extractor.onnx"
+    keras.utils.set_random_seed(options.head.seed)
+    network = build_network(run.network_config, weights=str(kept) if kept.exists() else options.weights)
+    if not kept.exists():
+        network.backbone.save_weights(kept)
+        extractor.unlink(missing_ok=True)
+    if not extractor.exists():
+        convert(extractor_of(network), extractor)
+    return network
+
+
+def _examples(sets: _Sets, group: int, learnt: Features, val: Features) -> Examples:
+    conditions = range(int(val.series.max()) + 1)
+    return Examples(
+        train=learnt.of_group(group),
+        labels=sets.labels(sets.train),
+        weights=picture_weights(sets.train),
+        val=tuple(val.of_group(group, condition) for condition in conditions),
+        val_labels=sets.labels(sets.val),
+    )
+
+
+def _train_group(options: TrainOptions, run: Run, head: keras.Model, group: int, examples: Examples) -> list[Trained]:
+    """Train one group's heads, one a seed, and set `head` to their calibrated mean."""
+    found = []
+    for number in range(options.seeds):
+        settings = replace(options.head, seed=options.head.seed + number)
+        name = f"head{group}_seed{number}"
+        found.append(train_head(options.network, examples, settings, run.folder / f"{name}.npz", name))
+    head.set_weights(merged(options.network, [t.head for t in found], f"merged{group}").get_weights())
+    calibrate_head(head, examples)
+    return found
+
+
+def _finish(
+    options: TrainOptions,
+    run: Run,
+    network: Network,
+    sets: _Sets,
+    val: Features,
+    history: Mapping[str, list[dict[str, float]]],
+) -> None:
+    """Calibrate on validation, and write everything that was measured."""
+    logits = {
+        condition: validation_logits(network, options.views, val, index) for index, condition in enumerate(Condition)
+    }
+    generated = sets.labels(sets.val)
+    calibration = fit_platt(np.concatenate(list(logits.values())), np.tile(generated, len(logits)))
+    real = {c.value: probabilities(values[~generated], calibration) for c, values in logits.items()}
+    rows = threshold_table(real[Condition.AS_IS.value])
+    write_json(
+        run.folder / "calibration.json",
+        {
+            "scale": calibration.scale,
+            "bias": calibration.bias,
+            "fitted_on": f"{len(generated)} validation pictures under {', '.join(logits)}, classes weighted the same",
+            "thresholds": rates(rows, real),
+        },
+    )
+    detector = Detector(
+        f"run {run.folder.name}", run.folder, KerasClassifier(network.model), options.views, calibration, rows
+    )
+    measured = [evaluate.summarise(sets.val, values, detector, c) for c, values in logits.items()]
+    evaluate.write(run.folder / "evaluation" / "val", "val", sets.val, detector, measured)
+    summary = {m.condition.value: m.figures.as_json() for m in measured}
+    write_json(run.folder / "metrics.json", {"val": summary, "best_epochs": _best(history)})
+    _write_history(run.folder / "history.csv", history)
+    plots.curves(history, run.folder / "curves.png")
+
+
+def validation_logits(network: Network, views: ViewPolicy, val: Features, condition: int) -> NDArray[np.float64]:
+    """The logit of each validation picture under a condition: the groups' mean logits, added with their weights."""
+    total = np.zeros(len(val.values))
+    for index, group in enumerate(views.groups):
+        total += group.weight * picture_logits(network.heads[index], val.of_group(index, condition))
+    return total
+
+
+def _best(history: Mapping[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
+    return {name: max(rows, key=lambda row: row["val_auc"]) for name, rows in history.items() if rows}
+
+
+def _write_history(path: Path, history: Mapping[str, list[dict[str, float]]]) -> None:
+    columns = ["stage", *dict.fromkeys(key for rows in history.values() for row in rows for key in row)]
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        for name, rows in history.items():
+            writer.writerows({"stage": name, **row} for row in rows)
