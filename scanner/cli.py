@@ -71,7 +71,7 @@ def run(args: Sequence[str]) -> int:
     except DfscanError as error:
         code = _fail(str(error), error.exit_code)
     except typer.TyperException as error:
-        code = _fail(f"{' '.join(error.format_message().split())} (see dfscan --help)")
+        code = _fail(_usage_message(error))
     except OSError as error:
         code = _fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
     except MemoryError:
@@ -96,6 +96,13 @@ def _invoke(args: list[str]) -> int:
     except typer.Exit as end:
         return end.exit_code
     return ExitCode.CLEAN
+
+
+def _usage_message(error: typer.TyperException) -> str:
+    """A usage error on one line, and where to read on."""
+    message = " ".join(error.format_message().split()).replace("Value error, ", "").rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message} (see {context.command_path if context else 'dfscan'} --help)"
 
 
 def _fail(message: str, code: int = ExitCode.ERROR) -> int:

@@ -121,5 +121,6 @@ def _switch(value: Any, source: str) -> bool:
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name.replace("_", "-") if name[:1].islower() else name, list(names), n=1)
+    spelt = name if name.isupper() else name.replace("_", "-")
+    close = difflib.get_close_matches(spelt, list(names), n=1, cutoff=0.75)
     return f" (did you mean {close[0]}?)" if close else ""

@@ -14,6 +14,7 @@ from scanner.records import ImageFile
 from scanner.report_options import ReportOptions
 from scanner.run import report_missing
 from scanner.sniff import SNIFF_BYTES, Kind, sniff
+from scanner.summary import count_files
 from scanner.terminal import Display, is_terminal
 from scanner.walk import walk
 
@@ -36,7 +37,7 @@ def list_files(options: ScanOptions, wanted: ReportOptions, display: Display) ->
             output.write((visible(file.path).encode() if watched else os.fsencode(file.path)) + end)
         else:
             left_out += 1
-    messages.notice(f"{listed:,} files would be scanned, {left_out:,} would be skipped.")
+    messages.notice(f"{count_files(listed)} would be scanned, {left_out:,} would be skipped.")
     return exit_code(interrupted=None, error=bool(missing), failed=0, flagged=0)
 
 

@@ -76,25 +76,29 @@ def close() -> None:
 
 def error(message: str) -> None:
     """Say what went wrong: always on standard error."""
-    if LOGGER.handlers:
-        LOGGER.error("%s", message)
-    else:
-        write(f"dfscan: error: {visible(message)}")
+    _say(logging.ERROR, message)
 
 
 def warning(message: str) -> None:
     """Say what a person should know, unless --quiet."""
-    LOGGER.warning("%s", message)
+    _say(logging.WARNING, message)
 
 
 def notice(message: str) -> None:
     """Say how far a run is or how it ended, unless --quiet."""
-    LOGGER.log(NOTICE, "%s", message)
+    _say(NOTICE, message)
 
 
 def info(message: str) -> None:
     """Say a detail, for -v and the log file."""
-    LOGGER.info("%s", message)
+    _say(logging.INFO, message)
+
+
+def _say(level: int, message: str) -> None:
+    if LOGGER.handlers:
+        LOGGER.log(level, "%s", message)
+    elif level >= NOTICE:  # a command without --quiet and --log-file
+        write(_PREFIXES.get(level, "") + visible(message))
 
 
 def write(line: str) -> None:

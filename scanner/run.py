@@ -72,6 +72,8 @@ class _Run:
         self.reported_flagged = 0
         self.complete = False
         """Whether every file found has its record."""
+        self.unread = False
+        """Whether the reader of standard output left, and nothing else was to be written."""
         self.broken = False
         """Whether the run had an error of its own."""
 
@@ -86,8 +88,10 @@ class _Run:
                 if self._reports.add(result):
                     self.reported_flagged += result.flagged
             self.complete = True
-        except (Interrupted, ReaderGone):
+        except Interrupted:
             pass
+        except ReaderGone:
+            self.unread = True
         except DfscanError as error:
             self._fail(error)
 
@@ -98,10 +102,12 @@ class _Run:
         try:
             self._reports.finish(summary)
         except ReaderGone:
-            pass
+            self.unread = True
         except DfscanError as error:
             self._fail(error)
         display.stop()
+        if self.unread:  # `| head` ends quietly
+            return
         if not summary.found and self.complete and not self._scan.missing:
             messages.warning("there is nothing to scan: no files were found")
         elif self.complete and not summary.scanned and not summary.failed and summary.found:

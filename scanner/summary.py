@@ -75,7 +75,7 @@ class Tally:
 def summary_lines(summary: Summary, *, expected_fpr: float | None) -> list[str]:
     """The summary for a person, each line at most 80 columns for counts below a million."""
     begin = "Interrupted after" if summary.interrupted else "Looked at"
-    lines = [f"{begin} {_files(summary.found)} in {duration(summary.seconds)}{_rate(summary)}."]
+    lines = [f"{begin} {count_files(summary.found)} in {duration(summary.seconds)}{_rate(summary)}."]
     lines.append(
         f"  scanned {summary.scanned:>9,}   {_counts(summary.labels, ', ') if summary.scanned else ''}".rstrip()
     )
@@ -85,7 +85,12 @@ def summary_lines(summary: Summary, *, expected_fpr: float | None) -> list[str]:
         lines.append(f"  skipped {summary.skipped:>9,}   {_counts(summary.skips, ', ')}")
     if any(summary.declared.values()):
         lines.append(f"  The files' own words: {_counts(summary.declared, ', ')}.")
-    lines.append(f"Flagged: {summary.flagged:,}.{_false_alarms(summary, expected_fpr)}")
+    lines.append(f"Flagged: {summary.flagged:,}.")
+    if summary.scanned and expected_fpr is not None and summary.expected_false_alarms is not None:
+        alarms = summary.expected_false_alarms
+        about = f"{alarms:,.0f}" if alarms >= 9.5 else f"{alarms:.1f}"
+        share = f"{100 * expected_fpr:g} % of real pictures"
+        lines.append(f"Expected false alarms: {share}; {about} if all {summary.scanned:,} were real.")
     return lines
 
 
@@ -101,7 +106,8 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600:,} h {whole % 3600 // 60:02d} min"
 
 
-def _files(count: int) -> str:
+def count_files(count: int) -> str:
+    """`1 file`, `2,000 files`."""
     return f"{count:,} file" if count == 1 else f"{count:,} files"
 
 
@@ -112,12 +118,3 @@ def _rate(summary: Summary) -> str:
 
 def _counts(counts: dict[str, int], separator: str) -> str:
     return separator.join(f"{count:,} {name}" for name, count in counts.items() if count)
-
-
-def _false_alarms(summary: Summary, expected_fpr: float | None) -> str:
-    if not summary.scanned or expected_fpr is None or summary.expected_false_alarms is None:
-        return ""
-    alarms = summary.expected_false_alarms
-    about = f"{alarms:,.0f}" if alarms >= 9.5 else f"{alarms:.1f}"
-    pictures = "the picture" if summary.scanned == 1 else f"all {summary.scanned:,} pictures"
-    return f" Were {pictures} real, about {about} would be flagged in error ({100 * expected_fpr:g} %)."

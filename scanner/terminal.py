@@ -130,30 +130,31 @@ class _Bar:
 
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
         self._stream = stream
         console = Console(file=stream, force_terminal=True, highlight=False, markup=False, emoji=False)
         columns: list[Any] = [SpinnerColumn(), TextColumn("{task.fields[count]} files"), BarColumn(bar_width=None)]
-        columns += [TextColumn("{task.fields[rate]}"), TimeRemainingColumn(compact=True)]
-        columns += [TextColumn("{task.fields[flagged]} flagged")]
+        columns += [TextColumn("{task.fields[pace]}"), TextColumn("{task.fields[flagged]} flagged")]
         self._progress: RichProgress = Progress(
             *columns, console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False,
             expand=True,
         )  # fmt: skip
-        self._task = self._progress.add_task("", total=None, count="0", rate="", flagged="0")
+        self._task = self._progress.add_task("", total=None, count="0", pace="", flagged="0")
         self._progress.start()
 
     def draw(self, counts: dict[str, int], total: int | None) -> None:
         """Show the counts now."""
         done = counts["done"]
-        speed = self._progress.tasks[0].speed
+        speed, left = self._progress.tasks[0].speed, self._progress.tasks[0].time_remaining
+        pace = [f"{speed:,.1f}/s"] if speed else []
+        pace += [f"{duration(left)} left"] if left and left >= 1 else []
         self._progress.update(
             self._task,
             completed=done,
             total=total,
             count=f"{done:,}" if total is None else f"{done:,}/{total:,}",
-            rate=f"{speed:,.1f}/s" if speed else "",
+            pace="  ".join(pace),
             flagged=f"{counts['flagged']:,}",
         )
         self._progress.refresh()

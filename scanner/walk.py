@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from scanner import own_files
 from scanner.arguments import Reached, overlap, path_key
 from scanner.file_list import read_list
 from scanner.filters import IGNORE_FILE, IgnoreFileError, IgnoreRules, compile_globs, read_rules
@@ -153,7 +154,7 @@ class _Walker:
     def _enter(self, path: str, folder: _Folder, above: IgnoreRules | None = None) -> ImageFile | None:
         """Read a folder's names and its ignore file; a record where it cannot be read."""
         try:
-            folder.names = os.listdir(path)
+            folder.names = own_files.without(os.listdir(path), path)
         except OSError as error:
             return ImageFile(path, failure=_unreadable(error))
         folder.rules = above

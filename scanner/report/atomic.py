@@ -12,16 +12,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
+from scanner import own_files
 from scanner.errors import ReportError
 from scanner.report.interface import Output
 
-TEMPORARY_PREFIX = ".dfscan-"
-TEMPORARY_SUFFIX = ".tmp"
-
-
-def is_temporary(name: str) -> bool:
-    """Whether a file's name is that of a report being written: the walk leaves these out."""
-    return name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX)
+_PREFIX = ".dfscan-"
+_SUFFIX = ".tmp"
 
 
 def is_replaceable(target: str) -> bool:
@@ -63,13 +59,14 @@ class AtomicFile:
     def __init__(self, path: Path, shown: str, *, mode: int | None = None) -> None:
         self._path = path
         self._shown = shown
-        stem = TEMPORARY_PREFIX + hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]
+        stem = _PREFIX + hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]
         _remove_abandoned(path.parent, stem)
-        self._temporary = path.parent / f"{stem}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
+        self._temporary = path.parent / f"{stem}-{secrets.token_hex(4)}{_SUFFIX}"
         try:
             self._file: BinaryIO | None = open(self._temporary, "xb")  # noqa: SIM115 - closed by commit or discard
         except OSError as error:
             raise unwritable(shown, error) from error
+        own_files.add(self._temporary)
         _lock(self._file)
         if mode is not None:
             with contextlib.suppress(OSError):
@@ -93,6 +90,7 @@ class AtomicFile:
             file.close()
             self._temporary.replace(self._path)
             self._file = None
+            own_files.remove(self._temporary)
             _sync_folder(self._path.parent)
 
     def discard(self) -> None:
@@ -104,6 +102,7 @@ class AtomicFile:
             file.close()
         with contextlib.suppress(OSError):
             self._temporary.unlink()
+        own_files.remove(self._temporary)
 
     @contextlib.contextmanager
     def _reporting(self) -> Iterator[BinaryIO]:
@@ -203,7 +202,7 @@ def _remove_abandoned(folder: Path, stem: str) -> None:
     """Remove temporary files of the same report that a killed run left behind."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(stem) and is_temporary(entry.name):
+            if entry.name.startswith(stem) and entry.name.endswith(_SUFFIX):
                 with contextlib.suppress(OSError), open(entry.path, "rb") as file:
                     if _lock(file):
                         Path(entry.path).unlink()
