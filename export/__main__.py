@@ -66,7 +66,7 @@ def prepare(
     ] = None,
     val: Annotated[float, typer.Option(help="Share for validation, where the data has none of its own.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share for the test, where the data has none of its own.")] = 0.1,
-    near: Annotated[int, typer.Option(help="Bits (of 64) in which the hashes of near duplicates may differ.")] = 4,
+    near: Annotated[int, typer.Option(help="Bits (of 64) in which the hashes of near duplicates may differ.")] = 6,
     seed: Seed = 0,
     workers: Workers = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier manifest in the folder.")] = False,

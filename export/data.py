@@ -35,7 +35,7 @@ class PrepareOptions:
     test: float = 0.1
     fake_ratio: float | None = None
     max_per_source: int | None = None
-    near: int = 4
+    near: int = 6
     seed: int = 0
     workers: int = 1
     overwrite: bool = False

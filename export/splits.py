@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from export.labels import Class, Split
 from export.manifest import Record
@@ -63,27 +64,52 @@ def _by_content(records: Sequence[Record], shares: dict[Split, float], seed: int
 def _by_source(units: dict[str, list[Record]], shares: dict[Split, float], seed: int) -> Iterable[tuple[Record, Split]]:
     """Whole sources: each class gets about its share of every split, and one source of it at least."""
     counts = {source: Counter(record.label for record in unit) for source, unit in units.items()}
-    totals = sum(counts.values(), Counter())
     assigned: dict[str, Split] = {}
-    for split, share in shares.items():
+    for done, (split, share) in enumerate(shares.items()):
         order = sorted((s for s in units if s not in assigned), key=lambda s: _rank(seed, f"{split}|{s}"))
-        for source in _chosen(order, counts, {label: share * count for label, count in totals.items()}):
+        room = _room(order, units, counts, share, after=len(shares) - done)
+        for source in _chosen(order, counts, room):
             assigned[source] = split
     for source, unit in units.items():
         for record in unit:
             yield record, assigned.get(source, Split.TRAIN)
 
 
-def _chosen(order: list[str], counts: dict[str, Counter[Class]], wanted: dict[Class, float]) -> list[str]:
+@dataclass(slots=True)
+class _Room:
+    """What a split may still take of one class."""
+
+    pictures: float
+    sources: int
+
+
+def _room(
+    order: Sequence[str],
+    units: dict[str, list[Record]],
+    counts: dict[str, Counter[Class]],
+    share: float,
+    after: int,
+) -> dict[Class, _Room]:
+    """A split's share of the pictures, in at most twice that share of the sources, leaving one for each set after it."""
+    found = {}
+    for label in Class:
+        every = [source for source in units if counts[source][label]]
+        free = sum(1 for source in order if counts[source][label])
+        most = max(1, min(math.ceil(2 * share * len(every)), free - after))
+        found[label] = _Room(1.1 * share * sum(counts[source][label] for source in every), most)
+    return found
+
+
+def _chosen(order: list[str], counts: dict[str, Counter[Class]], room: dict[Class, _Room]) -> list[str]:
     """Sources, in this order, that fill a split without overfilling a class; the smallest one where none fits."""
-    left = dict(wanted)
     chosen = []
     for source in order:
-        if all(count <= 1.1 * left[label] for label, count in counts[source].items()):
+        if all(count <= room[label].pictures and room[label].sources for label, count in counts[source].items()):
             chosen.append(source)
             for label, count in counts[source].items():
-                left[label] -= count
-    for label in wanted:
+                room[label].pictures -= count
+                room[label].sources -= 1
+    for label in room:
         having = [source for source in order if counts[source][label]]
         if having and not any(counts[source][label] for source in chosen):
             chosen.append(min(having, key=lambda source: (counts[source].total(), order.index(source))))
