@@ -88,9 +88,9 @@ class HtmlReport:
 
     def finish(self, summary: Summary) -> None:
         """Read the pictures again and write the page."""
-        if self._run is None:
-            raise ReportError("the page's run was not begun")
         try:
+            if self._run is None:
+                raise ReportError("the page's run was not begun")
             self._write(_template().generate(**self._context(self._run, summary)))
             self._output.commit()
         finally:

@@ -110,7 +110,7 @@ def record_from_json(data: dict[str, Any]) -> FileResult:
 def os_path(path: str, path_bytes: str | None) -> str:
     """The path as the operating system takes it: the inverse of `records.public_path`."""
     if path_bytes is None:
-        return path
+        return path.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is in no path that dfscan wrote
     return base64.b64decode(_text(path_bytes), validate=True).decode("utf-8", "surrogateescape")
 
 

@@ -25,7 +25,7 @@ PAGE_BYTES = 9_500_000
 """All pictures of a page with the default count, before base64 adds a third: the page stays below 15 MB."""
 _MOST_BYTES = 24_000
 _LEAST_BYTES = PAGE_BYTES // DEFAULT_COUNT
-_QUALITIES = (74, 58, 42, 26)
+_QUALITIES = (74, 50, 30)
 _DECODERS = 2
 """Pictures decoded at once; each may take as much memory as the largest picture allowed."""
 
@@ -68,7 +68,10 @@ def thumbnail(result: FileResult, limit: int, limits: Limits) -> Thumbnail:
     from scanner.decode import decode
     from scanner.examine import read_bytes
 
-    data = read_bytes(ImageFile(result.path), limits.max_bytes)
+    try:
+        data = read_bytes(ImageFile(result.path), limits.max_bytes)
+    except (OSError, ValueError):  # a folder by now, or a path that no system has, from a report that was edited
+        return Thumbnail(why="no file is at this path")
     if isinstance(data, Failure):
         return Thumbnail(why=f"no longer readable here ({data.reason.value})")
     if hashlib.sha256(data).hexdigest() != result.sha256:
@@ -90,7 +93,7 @@ def encode(pixels: NDArray[np.uint8], limit: int) -> bytes:
         image.thumbnail((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
         for quality in _QUALITIES:
             buffer = io.BytesIO()
-            image.save(buffer, "WEBP", quality=quality, method=4)
+            image.save(buffer, "WEBP", quality=quality, method=2)
             if buffer.tell() <= limit or side <= 32:
                 return buffer.getvalue()
         side = side * 2 // 3
