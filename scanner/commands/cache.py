@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -86,6 +85,8 @@ def clear(cache: Folder = None, wait: Wait = False) -> None:
 @contextlib.contextmanager
 def _held(cache: Path | None, wait: bool) -> Iterator[Path]:
     """The cache's folder, under its lock; raises CacheError where there is none or it cannot be used."""
+    import sqlite3
+
     from scanner.cache import default_folder
     from scanner.cache.database import FILE
     from scanner.lock import hold

@@ -11,7 +11,9 @@ from scanner.options import DEFAULT_MODEL
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME|DIR", help="A shipped model, or a folder.")] = DEFAULT_MODEL,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|DIR", envvar="DFSCAN_MODEL", help="A shipped model, or a folder.")
+    ] = DEFAULT_MODEL,
     as_json: Annotated[bool, typer.Option("--json", help="Print model.json as it is.")] = False,
 ) -> None:
     """Show a model's card: thresholds, measured error rates, training data, intended use."""

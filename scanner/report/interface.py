@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from scanner.records import FileResult, RunInfo, Summary
+if TYPE_CHECKING:
+    from scanner.records import FileResult, RunInfo, Summary
 
 
 class Output(Protocol):
