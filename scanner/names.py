@@ -7,7 +7,7 @@ import unicodedata
 
 # C0 and C1 controls, DEL, surrogates of undecodable bytes, and what changes a text without being seen:
 # bidirectional marks, zero-width characters, line and paragraph separators, tags.
-_HIDDEN = re.compile(
+HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -20,7 +20,7 @@ def visible(text: str) -> str:
 
     An undecodable byte of a file name (a surrogate, PEP 383) is shown as that byte: `\\xff`.
     """
-    return _HIDDEN.sub(_escape, text)
+    return HIDDEN.sub(_escape, text)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -9,22 +9,26 @@ import re
 from pathlib import PurePath
 from typing import Any
 
+from scanner.names import HIDDEN
 from scanner.records import RunInfo, Summary, public_path
-
-# Legal inside JSON strings, and still dangerous when the text is looked at or split into lines: DEL and the C1
-# controls, line and paragraph separators, zero-width and bidirectional marks. Escaped, a reader sees the same string.
-# A lone surrogate is no Unicode at all: it becomes the replacement character.
-_LOUD = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 
 
 def dump(value: Any) -> str:
-    """JSON on one line, valid Unicode whatever the strings hold; NaN is refused with ValueError."""
-    return _LOUD.sub(_escape, json.dumps(value, ensure_ascii=False, allow_nan=False))
+    """JSON on one line, valid Unicode whatever the strings hold; NaN is refused with ValueError.
+
+    What is legal inside a JSON string and still dangerous when the text is looked at or split into lines is escaped
+    (line separators, bidirectional marks, C1 controls): a parser sees the same string.
+    """
+    return HIDDEN.sub(_escape, json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
-    return "\\ufffd" if 0xD800 <= code <= 0xDFFF else f"\\u{code:04x}"
+    if 0xD800 <= code <= 0xDFFF:  # a lone surrogate is no Unicode
+        return "\\ufffd"
+    if code > 0xFFFF:
+        return json.dumps(match[0])[1:-1]
+    return f"\\u{code:04x}"
 
 
 def clean(value: Any) -> Any:
