@@ -57,7 +57,8 @@ def read_decisions(path: Path | str) -> dict[str, Decided]:
     that is not so: a mistyped decision must not silently flag a picture again.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise InputError(f"cannot read the decisions in {path}: {reason}") from error

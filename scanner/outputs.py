@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from scanner.records import FileResult, RunInfo, Status, Summary
 from scanner.report import StdoutFormat, companion, ending, writer
 from scanner.report.atomic import StreamOutput, is_replaceable, open_output
 from scanner.report.interface import Output, ReportWriter
+from scanner.report.page_settings import PageSettings
 from scanner.report_options import Only, ReportOptions
 from scanner.terminal import is_terminal, use_colour
 
@@ -37,7 +39,7 @@ class Reports:
         self._writers: list[ReportWriter] = []
         try:
             for target in options.output:
-                self._open(target)
+                self._open(target, options)
             if options.summary is not None:
                 self._writers.append(_run_report(open_output(options.summary)))
             self._open_stdout(options, around)
@@ -74,9 +76,10 @@ class Reports:
         for report in self._writers:
             report.discard()
 
-    def _open(self, target: str) -> None:
+    def _open(self, target: str, options: ReportOptions) -> None:
         beside = companion(target) if is_replaceable(target) else None
-        self._writers.append(writer(ending(target), open_output(target)))
+        page = PageSettings(folder=os.path.dirname(target), thumbnails=options.thumbnails)  # noqa: PTH120 - as given
+        self._writers.append(writer(ending(target), open_output(target), page))
         if beside is not None:
             self._writers.append(_run_report(open_output(beside)))
 

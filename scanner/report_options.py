@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scanner.errors import UsageError
 from scanner.report import StdoutFormat, check_targets
+from scanner.report.page_settings import DEFAULT_THUMBNAILS
 
 
 class Only(enum.StrEnum):
@@ -27,6 +28,8 @@ class ReportOptions:
     """What standard output carries; None: it depends on who reads it."""
     output: tuple[str, ...] = ()
     """Files, each in the format of its ending."""
+    thumbnails: int = DEFAULT_THUMBNAILS
+    """Pictures in an HTML report at most."""
     summary: str | None = None
     only: Only | None = None
     print0: bool = False
@@ -47,4 +50,6 @@ class ReportOptions:
             raise UsageError("--quiet and --verbose exclude each other")
         if self.list_only and (self.format or self.output or self.summary or self.only):
             raise UsageError("--list writes no report, so it excludes --format, --output, --summary and --only")
+        if self.thumbnails < 0:
+            raise UsageError(f"--thumbnails must be at least 0, not {self.thumbnails}")
         check_targets(self.output, self.summary)

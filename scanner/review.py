@@ -12,7 +12,8 @@ from scanner.baseline import Decisions, apply_baseline, read_decisions
 from scanner.errors import UsageError
 from scanner.records import FileResult, RunInfo, Summary
 from scanner.report.atomic import open_output
-from scanner.report.html_report import HtmlReport, PageSettings
+from scanner.report.html_report import HtmlReport
+from scanner.report.page_settings import PageSettings
 from scanner.report.read_back import read_records, read_run
 from scanner.summary import Tally
 

@@ -122,6 +122,9 @@ Output = Annotated[
         help="Write a report; the format follows from the ending: .jsonl, .json, .csv, .html (repeatable).",
     ),
 ]  # fmt: skip
+Thumbnails = Annotated[
+    int, typer.Option(metavar="N", rich_help_panel=_REPORT, help="Pictures in an .html report at most, flagged first.")
+]
 SummaryFile = Annotated[
     str | None,
     typer.Option("--summary", metavar="FILE", rich_help_panel=_REPORT, help="Write run and summary as JSON."),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from scanner.commands.command import Command
+from scanner.report.page_settings import DEFAULT_THUMBNAILS
 
 
 def review(
@@ -17,7 +18,7 @@ def review(
     ] = None,
     thumbnails: Annotated[
         int, typer.Option(metavar="N", help="Pictures in the page at most, flagged ones first.")
-    ] = 1000,
+    ] = DEFAULT_THUMBNAILS,
     baseline: Annotated[
         str | None, typer.Option(metavar="FILE", help="Begin with the decisions in this file, and flag none of them.")
     ] = None,

@@ -14,6 +14,7 @@ from scanner.commands import options as opt
 from scanner.commands.command import Command
 from scanner.errors import ExitCode, UsageError
 from scanner.options import DEFAULT_MODEL, Device, Flag, ScanOptions, TrustLevel
+from scanner.report.page_settings import DEFAULT_THUMBNAILS
 from scanner.report_options import ReportOptions
 
 _DEFAULT = ScanOptions()
@@ -51,6 +52,7 @@ def scan(
     baseline: opt.Baseline = None,
     format: opt.Format = None,
     output: opt.Output = None,
+    thumbnails: opt.Thumbnails = DEFAULT_THUMBNAILS,
     only: opt.OnlySome = None,
     print0: opt.Print0 = False,
     summary: opt.SummaryFile = None,

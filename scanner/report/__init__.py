@@ -7,10 +7,13 @@ import importlib
 import os
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 from scanner.errors import UsageError
 from scanner.report.interface import Output, ReportWriter
+
+if TYPE_CHECKING:
+    from scanner.report.page_settings import PageSettings
 
 
 class StdoutFormat(enum.StrEnum):
@@ -30,7 +33,8 @@ _WRITERS = {
     ".html": "scanner.report.html_report:HtmlReport",
     ".htm": "scanner.report.html_report:HtmlReport",
 }
-"""Ending -> a class whose constructor takes an Output."""
+"""Ending -> a class whose constructor takes an Output, that of a page also its settings."""
+PAGES = (".html", ".htm")
 
 
 def ending(target: str) -> str:
@@ -42,10 +46,11 @@ def ending(target: str) -> str:
     return suffix
 
 
-def writer(suffix: str, output: Output) -> ReportWriter:
-    """A writer of the format with this ending (`.json`), on an open output."""
+def writer(suffix: str, output: Output, page: PageSettings | None = None) -> ReportWriter:
+    """A writer of the format with this ending (`.json`), on an open output; `page` is for pages alone."""
     module, name = _WRITERS[suffix].split(":")
-    return cast(ReportWriter, getattr(importlib.import_module(module), name)(output))
+    settings: tuple[Any, ...] = (page,) if suffix in PAGES else ()
+    return cast(ReportWriter, getattr(importlib.import_module(module), name)(output, *settings))
 
 
 def companion(target: str) -> str | None:

@@ -9,44 +9,25 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from scanner.baseline import Decisions
 from scanner.errors import ReportError
-from scanner.limits import Limits
 from scanner.records import FileResult, Label, RunInfo, Status, Summary
-from scanner.report.heatmap import HeatmapSource, overlay
+from scanner.report.heatmap import overlay
 from scanner.report.histogram import Histogram
 from scanner.report.interface import Output
 from scanner.report.page_data import conditions, inert, page_record, relative_link, reproducing_command, sentences
+from scanner.report.page_settings import PageSettings
 from scanner.report.read_back import record_from_json
-from scanner.report.thumbnails import DEFAULT_COUNT, Thumbnail, byte_limit, thumbnails
+from scanner.report.thumbnails import Thumbnail, byte_limit, thumbnails
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-MOST_RECORDS = 20_000
-"""Records that a page holds; beyond them the most telling ones stay, and the page says so."""
 _SCRIPTS = ("data.js", "decisions.js", "filters.js", "cards.js", "panel.js", "main.js")
 _WRITE_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class PageSettings:
-    """What a page shows beside its records."""
-
-    folder: str | None = None
-    """Where the page will lie: links to the files are relative to it; None: no links."""
-    root: str = ""
-    """Folder that relative paths of the records start from; empty: the current one."""
-    thumbnails: int = DEFAULT_COUNT
-    limits: Limits = field(default_factory=Limits)
-    heatmaps: HeatmapSource | None = None
-    decisions: Decisions = field(default_factory=dict)
-    """Made earlier; the page begins with them."""
-    most_records: int = MOST_RECORDS
 
 
 class HtmlReport:

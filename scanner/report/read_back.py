@@ -110,7 +110,7 @@ def record_from_json(data: dict[str, Any]) -> FileResult:
 def os_path(path: str, path_bytes: str | None) -> str:
     """The path as the operating system takes it: the inverse of `records.public_path`."""
     if path_bytes is None:
-        return path.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is in no path that dfscan wrote
+        return path
     return base64.b64decode(_text(path_bytes), validate=True).decode("utf-8", "surrogateescape")
 
 
@@ -142,7 +142,12 @@ def _maybe(convert: Callable[[Any], _T], value: Any) -> _T | None:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"text is wanted, not {value!r:.40}")
-    return value
+    return value if value.isascii() else _without_lone_surrogates(value)
+
+
+def _without_lone_surrogates(text: str) -> str:
+    """JSON can spell them, no encoding can hold them, and dfscan never wrote one."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _count(value: Any) -> int:

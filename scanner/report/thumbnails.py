@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 
 from scanner.limits import Limits
 from scanner.records import Failure, FileResult, ImageFile
+from scanner.report.page_settings import DEFAULT_THUMBNAILS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-DEFAULT_COUNT = 1000
 SIDE = 384
 """Longest side in pixels; cards show about 200, the panel about 400."""
 PAGE_BYTES = 9_500_000
 """All pictures of a page with the default count, before base64 adds a third: the page stays below 15 MB."""
 _MOST_BYTES = 24_000
-_LEAST_BYTES = PAGE_BYTES // DEFAULT_COUNT
+_LEAST_BYTES = PAGE_BYTES // DEFAULT_THUMBNAILS
 _QUALITIES = (74, 50, 30)
 _DECODERS = 2
 """Pictures decoded at once; each may take as much memory as the largest picture allowed."""

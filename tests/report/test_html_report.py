@@ -35,7 +35,8 @@ from scanner.records import (
     Trust,
 )
 from scanner.report import writer
-from scanner.report.html_report import HtmlReport, PageSettings
+from scanner.report.html_report import HtmlReport
+from scanner.report.page_settings import PageSettings
 from scanner.report.thumbnails import Thumbnail, encode
 from scanner.summary import Tally
 

@@ -1,0 +1,29 @@
+"""What a review sheet shows beside its records; light, so that options can name it before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from scanner.baseline import Decisions
+from scanner.limits import Limits
+from scanner.report.heatmap import HeatmapSource
+
+DEFAULT_THUMBNAILS = 1000
+MOST_RECORDS = 20_000
+"""Records that a page holds; beyond them the most telling ones stay, and the page says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageSettings:
+    """What a page shows beside its records."""
+
+    folder: str | None = None
+    """Where the page will lie: links to the files are relative to it; None: no links."""
+    root: str = ""
+    """Folder that relative paths of the records start from; empty: the current one."""
+    thumbnails: int = DEFAULT_THUMBNAILS
+    limits: Limits = field(default_factory=Limits)
+    heatmaps: HeatmapSource | None = None
+    decisions: Decisions = field(default_factory=dict)
+    """Made earlier; the page begins with them."""
+    most_records: int = MOST_RECORDS
