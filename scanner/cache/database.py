@@ -59,6 +59,10 @@ class ForeignError(sqlite3.DatabaseError):
     """A database that this program did not make, or made in another version."""
 
 
+class DamagedError(sqlite3.DatabaseError):
+    """A database that does not give back what was put into it."""
+
+
 def default_folder() -> Path:
     """Where the platform keeps a user's caches."""
     import platformdirs
@@ -84,7 +88,7 @@ def open_database(folder: Path, warn: Callable[[str], None]) -> sqlite3.Connecti
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether an error means that the file itself is bad, not the disk it lies on."""
-    if isinstance(error, ForeignError):
+    if isinstance(error, ForeignError | DamagedError):
         return True
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (
         sqlite3.SQLITE_CORRUPT,
@@ -107,9 +111,18 @@ def set_aside(path: Path, error: sqlite3.Error, warn: Callable[[str], None]) -> 
     warn(f"the cache {path} was not usable ({error}); it was set aside as {aside.name} and a new one begun")
 
 
+def key_of(database: sqlite3.Connection, query: str, values: tuple[object, ...]) -> int:
+    """The number of a row that must be there; raises DamagedError where it is not."""
+    row = database.execute(query, values).fetchone()
+    if row is None or not isinstance(row[0], int):
+        raise DamagedError("an index does not fit its table")
+    return row[0]
+
+
 def _open(path: Path) -> sqlite3.Connection:
     path.touch(mode=0o600)  # the paths of a person's pictures are nobody else's business
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    database.text_factory = lambda raw: raw.decode("utf-8", "replace")  # damaged text is no reason to stop
     try:
         # The folder's lock makes us the only user: without shared memory the cache works on network drives too.
         database.execute("PRAGMA locking_mode = EXCLUSIVE")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scanner.arguments import path_key
-from scanner.cache.database import FILE, is_damage, open_database, set_aside
+from scanner.cache.database import FILE, is_damage, key_of, open_database, set_aside
 from scanner.cache.rows import pack_evidence, pack_outcome, unpack_evidence, unpack_outcome
 from scanner.cache.window import KnownFiles
 from scanner.cache.writer import Content, Place, Writer, transaction
@@ -23,6 +23,8 @@ _TICK_NS = 20_000_000
 _COARSE_TICK_NS = 2_000_000_000
 _SECOND_NS = 1_000_000_000
 
+_SCORER = "SELECT id FROM scorers WHERE model = ? AND views = ? AND decoder = ?"
+_READER = "SELECT id FROM readers WHERE version = ?"
 _CONTENT = """
 SELECT s.outcome, e.evidence FROM contents AS c
 LEFT JOIN scores AS s ON s.scorer = ? AND s.content = c.id
@@ -166,20 +168,30 @@ class Cache:
                 self._database.close()
 
     def _open(self) -> None:
+        """Open the file; one whose damage shows only now is set aside like one that cannot be opened at all."""
         self._database = open_database(self._folder, self._warn)
-        keys = self._keys
-        with transaction(self._database):
-            execute = self._database.execute
-            execute("DELETE FROM pending")  # of a run whose report was never finished
-            scorer = (keys.model, keys.views, keys.decoder)
-            execute("INSERT OR IGNORE INTO scorers (model, views, decoder) VALUES (?, ?, ?)", scorer)
-            where = "model = ? AND views = ? AND decoder = ?"
-            self._scorer = int(execute(f"SELECT id FROM scorers WHERE {where}", scorer).fetchone()[0])
-            execute("INSERT OR IGNORE INTO readers (version) VALUES (?)", (keys.reader,))
-            self._reader = int(execute("SELECT id FROM readers WHERE version = ?", (keys.reader,)).fetchone()[0])
-        self._known = KnownFiles(self._database, self._scorer, self._reader)
-        self._writer = Writer(self._database, self._scorer, self._reader)
+        try:
+            self._begin()
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            if not is_damage(error):
+                raise
+            set_aside(self._folder / FILE, error, self._warn)
+            self._database = open_database(self._folder, self._warn)
+            self._begin()
         self._usable = True
+
+    def _begin(self) -> None:
+        database, keys = self._database, self._keys
+        with transaction(database):
+            database.execute("DELETE FROM pending")  # of a run whose report was never finished
+            scorer = (keys.model, keys.views, keys.decoder)
+            database.execute("INSERT OR IGNORE INTO scorers (model, views, decoder) VALUES (?, ?, ?)", scorer)
+            self._scorer = key_of(database, _SCORER, scorer)
+            database.execute("INSERT OR IGNORE INTO readers (version) VALUES (?)", (keys.reader,))
+            self._reader = key_of(database, _READER, (keys.reader,))
+        self._known = KnownFiles(database, self._scorer, self._reader)
+        self._writer = Writer(database, self._scorer, self._reader)
 
     def _find(self, file: ImageFile) -> Examined | None:
         if not self._rehash:
@@ -200,7 +212,7 @@ class Cache:
 
     def _result(self, file: ImageFile, sha256: bytes, outcome: bytes | None, evidence: bytes | None) -> Examined | None:
         """A complete result, or None where a part of it is missing, damaged or not wanted."""
-        if outcome is None or evidence is None:
+        if not (isinstance(sha256, bytes) and isinstance(outcome, bytes) and isinstance(evidence, bytes)):
             return None
         known = unpack_outcome(sha256, outcome, self._keys.limits, failures=not self._retry_errors)
         declared = unpack_evidence(sha256, evidence) if evidence else ()

@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from scanner.cache.database import key_of
+
 _KNOW = """
 INSERT INTO contents (sha256, size) VALUES (?, ?)
 ON CONFLICT (sha256) DO UPDATE SET size = excluded.size WHERE size <> excluded.size
@@ -82,7 +84,7 @@ class Writer:
     def _write(self, content: Content, place: Place | None) -> None:
         execute = self._database.execute
         execute(_KNOW, (content.sha256, content.size))
-        (number,) = execute("SELECT id FROM contents WHERE sha256 = ?", (content.sha256,)).fetchone()
+        number = key_of(self._database, "SELECT id FROM contents WHERE sha256 = ?", (content.sha256,))
         if content.outcome is not None:
             execute("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", (self._scorer, number, content.outcome))
         if content.evidence is not None:
@@ -97,8 +99,7 @@ class Writer:
         number = self._directories.get(path)
         if number is None:
             self._database.execute("INSERT OR IGNORE INTO directories (path) VALUES (?)", (path,))
-            found = self._database.execute("SELECT id FROM directories WHERE path = ?", (path,)).fetchone()
-            number = int(found[0])
+            number = key_of(self._database, "SELECT id FROM directories WHERE path = ?", (path,))
             self._directories[path] = number
         return number
 
