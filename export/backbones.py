@@ -47,7 +47,7 @@ def build_backbone(name: Backbone, *, alpha: float = 1.0, weights: str = "none")
 def _build(name: Backbone, alpha: float, weights: str | None) -> Built:
     match name:
         case Backbone.EFFICIENTNET_LITE0 | Backbone.EFFICIENTNET_LITE1 | Backbone.EFFICIENTNET_LITE2:
-            return _lite(name, int(name[-1]), weights)
+            return _lite(name.value, int(name[-1]), weights)
         case Backbone.MOBILENET_V2:
             application = keras.applications.MobileNetV2
             model = _application(application, weights, alpha=alpha)

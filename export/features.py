@@ -19,10 +19,10 @@ from tqdm import tqdm
 from export.augment import Augmentation, augmented_views
 from export.conditions import Condition, under
 from export.manifest import Record, data_hash
-from scanner.decode import IDENTITY, decode, init_worker
+from scanner.decode import decode, init_worker
 from scanner.errors import InputError
 from scanner.examine import read_bytes
-from scanner.limits import Limits
+from scanner.limits import DECODER, Limits
 from scanner.model import ViewPolicy
 from scanner.prepare import prepare
 from scanner.records import Failure, ImageFile
@@ -63,7 +63,7 @@ class Plan:
             "draws": self.draws,
             "seed": self.seed,
             "conditions": [condition.value for condition in self.conditions],
-            "decoder": IDENTITY,
+            "decoder": DECODER,
         }
 
 

@@ -7,23 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from scanner.engine.providers import AUTO_ORDER, PROVIDERS
 from scanner.errors import DeviceError, ModelError
 from scanner.model import Model
 from scanner.options import Device
-
-PROVIDERS: dict[Device, str] = {
-    Device.CPU: "CPUExecutionProvider",
-    Device.CUDA: "CUDAExecutionProvider",
-    Device.TENSORRT: "TensorrtExecutionProvider",
-    Device.OPENVINO: "OpenVINOExecutionProvider",
-    Device.DIRECTML: "DmlExecutionProvider",
-    Device.COREML: "CoreMLExecutionProvider",
-}
-"""ONNX Runtime's name of each device."""
-
-_AUTO_ORDER = (Device.CUDA, Device.DIRECTML, Device.CPU)
-"""What `auto` tries, in this order; the others can be slower than the CPU and are taken by name only."""
-
 
 class Classifier(Protocol):
     """Views in, logits out."""
@@ -74,7 +61,7 @@ class OnnxClassifier:
 def _open_session(onnxruntime: Any, model: Model, device: Device, threads: int) -> Any:
     """A session on the device; an explicit device that ONNX Runtime does not take up is an error, never a fallback."""
     available = onnxruntime.get_available_providers()
-    tries = _AUTO_ORDER if device is Device.AUTO else (device,)
+    tries = AUTO_ORDER if device is Device.AUTO else (device,)
     problem = ""
     for candidate in tries:
         name = PROVIDERS[candidate]

@@ -28,9 +28,6 @@ from scanner.model import reduction
 from scanner.records import DecodedImage, Failure, Reason, Stage
 from scanner.sniff import SNIFF_BYTES, Kind, sniff
 
-IDENTITY = "dfscan-decode-1"
-"""Part of the cache's key: raised when the same bytes begin to give other pixels."""
-
 _FORMATS = tuple(
     plugin.format
     for plugin in (

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 
-from scanner.records import ImageFile
+from scanner.opening import open_met
+from scanner.records import Failure, ImageFile
 
 _BLOCK = 1024 * 1024
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def file_sha256(file: ImageFile) -> str | None:
     """Hexadecimal digest of a file's content, or None where it cannot be read or is not the file that the walk met."""
-    try:
-        descriptor = os.open(file.path, _FLAGS)
-    except (OSError, ValueError):
+    handle = open_met(file)
+    if isinstance(handle, Failure):
         return None
+    met = (file.device, file.inode, file.size, file.mtime_ns)
     try:
-        with open(descriptor, "rb", buffering=0) as handle:
-            status = os.fstat(descriptor)
-            met = (file.device, file.inode, file.size, file.mtime_ns)
-            if not stat.S_ISREG(status.st_mode) or met != identity(status):
+        with handle:
+            if met != identity(os.fstat(handle.fileno())):
                 return None
             digest = hashlib.sha256()
             while block := handle.read(_BLOCK):
                 digest.update(block)
-            return digest.hexdigest() if identity(os.fstat(descriptor)) == met else None
+            return digest.hexdigest() if identity(os.fstat(handle.fileno())) == met else None
     except OSError:
         return None
 

@@ -84,7 +84,7 @@ def _runtime(problems: list[str]) -> dict[str, Any]:
 
 
 def _devices(providers: list[str]) -> list[str]:
-    from scanner.classifier import PROVIDERS
+    from scanner.engine.providers import PROVIDERS
 
     return [device.value for device, provider in PROVIDERS.items() if provider in providers]
 

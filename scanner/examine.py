@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import os
-import stat
 from dataclasses import replace
 
 import numpy as np
@@ -14,13 +12,10 @@ import numpy as np
 from scanner.classifier import Classifier
 from scanner.decode import decode
 from scanner.examine_settings import Settings
+from scanner.opening import cannot_read, open_met, read_head
 from scanner.prepare import prepare
 from scanner.provenance import read_evidence
 from scanner.records import Evidence, Examined, Failure, ImageFile, Reason, Stage, View
-from scanner.sniff import SNIFF_BYTES, Kind, sniff
-
-_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-
 
 class Examiner:
     """Examines files with one classifier; keeps nothing between files."""
@@ -82,34 +77,20 @@ class Examiner:
 
 
 def read_bytes(file: ImageFile, max_bytes: int) -> bytes | Failure:
-    """The whole file through one descriptor, or why not; never blocks on a FIFO or device, never follows a swap.
-
-    A file that is no longer the one that the walk met (other inode, no regular file) is `changed`.
-    """
-    try:
-        descriptor = os.open(file.path, _OPEN_FLAGS)
-    except OSError as error:
-        return _cannot_open(error)
-    with open(descriptor, "rb", buffering=0) as handle:
-        status = os.fstat(handle.fileno())
-        swapped = file.inode and (status.st_dev, status.st_ino) != (file.device, file.inode)
-        if swapped or not stat.S_ISREG(status.st_mode):
-            return Failure(Stage.DECODE, Reason.CHANGED, "another file stands at this path than when it was found")
+    """The whole file through one descriptor, or why not; what is no picture by its first bytes is read no further."""
+    handle = open_met(file)
+    if isinstance(handle, Failure):
+        return handle
+    with handle:
+        head = read_head(handle)
+        if isinstance(head, Failure):
+            return head
         try:
-            head = handle.read(SNIFF_BYTES) or b""
-            if not head:
-                return Failure(Stage.DECODE, Reason.EMPTY, "the file is empty")
-            if sniff(head)[0] is Kind.OTHER:
-                return Failure(Stage.DECODE, Reason.NOT_A_PICTURE, "no picture format by content")
-            if status.st_size > max_bytes:
-                return Failure(Stage.DECODE, Reason.TOO_MANY_BYTES, f"{status.st_size} bytes is over {max_bytes}")
+            size = os.fstat(handle.fileno()).st_size
+            if size > max_bytes:
+                return Failure(Stage.DECODE, Reason.TOO_MANY_BYTES, f"{size} bytes is over {max_bytes}")
             return head + handle.readall()
         except OSError as error:
-            return _cannot_open(error)
+            return cannot_read(error)
         except MemoryError:
-            return Failure(Stage.DECODE, Reason.OUT_OF_MEMORY, f"not enough memory for {status.st_size} bytes")
-
-
-def _cannot_open(error: OSError) -> Failure:
-    gone = error.errno in (errno.ENOENT, errno.ENOTDIR)
-    return Failure(Stage.DECODE, Reason.VANISHED if gone else Reason.UNREADABLE, error.strerror or str(error))
+            return Failure(Stage.DECODE, Reason.OUT_OF_MEMORY, f"not enough memory for {size} bytes")

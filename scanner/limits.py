@@ -1,8 +1,12 @@
-"""What one picture may cost."""
+"""What one picture may cost, and the identity of how it is decoded; light to import."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+DECODER = "dfscan-decode-1"
+"""Part of the cache's key: raised when the same bytes begin to give other pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +16,8 @@ class Limits:
     max_pixels: int = 120_000_000
     """Pixels at the scale at which the picture is decoded."""
     max_bytes: int = 512 * 1024 * 1024
+
+    @property
+    def identity(self) -> str:
+        """Part of the cache's key for failures: they hold under the same limits only."""
+        return f"{self.max_pixels}-{self.max_bytes}"

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from scanner.cache import CacheKeys, open_cache
 from scanner.engine.cpus import usable_cpus
+from scanner.engine.providers import sure_provider
+from scanner.errors import InputError
 from scanner.examine_settings import Settings
-from scanner.limits import Limits
+from scanner.limits import DECODER, Limits
 from scanner.model import Model, load_model
+from scanner.opening import settled_by_head
 from scanner.options import ScanOptions
 from scanner.progress import NoProgress, Progress
 from scanner.provenance.interface import EvidenceSettings
-from scanner.records import FileResult
+from scanner.records import Examined, FileResult, ImageFile
 from scanner.verdict import judge, verdict_policy
 from scanner.walk import walk
 
@@ -30,9 +36,9 @@ _CHILD_MEMORY = 6 * 1024**3
 
 
 class Scan:
-    """One run: options, model and device are checked when it is made; iterate it once for the records.
+    """One run: options and model are checked when it is made, the device at the latest by `prime`; iterate it once.
 
-    Raises UsageError, ModelError or DeviceError at once. Close it, or use it as a context manager.
+    Raises UsageError, ModelError, DeviceError, LockError or CacheError. Use it as a context manager.
     """
 
     def __init__(
@@ -42,9 +48,10 @@ class Scan:
         classifier: Classifier | None = None,
         progress: Progress | None = None,
         on_missing: Callable[[str, OSError], None] | None = None,
+        on_warning: Callable[[str], None] | None = None,
     ) -> None:
         """`classifier` replaces the model's own network and runs in this thread; `on_missing` hears of arguments that
-        are not there as the walk comes to them."""
+        are not there as the walk comes to them, `on_warning` of what the run can do without."""
         self.options = options
         self.model: Model = load_model(options.model)
         self.policy = verdict_policy(options, self.model)
@@ -52,14 +59,37 @@ class Scan:
         self.missing: list[str] = []
         self._progress = progress or NoProgress()
         self._on_missing = on_missing
-        self._engine = self._open_engine(classifier)
-        self.provider = self._engine.provider
+        self._resources = contextlib.ExitStack()
+        settings = self._settings()
+        self._engine = self._make_engine(settings, classifier)
+        self._resources.callback(self._engine.close)
         self.workers = self._engine.workers
+        try:
+            keys = CacheKeys(
+                model=self.model.sha256,
+                views=self.model.views.identity,
+                decoder=DECODER,
+                reader=settings.evidence.identity,
+                limits=f"{settings.limits.identity}-{options.timeout:g}",
+            )
+            warn = on_warning or (lambda message: None)
+            self.cache = self._resources.enter_context(open_cache(options, keys, warn))
+            if self.cache is None or self.provider is None:
+                self._engine.open()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def provider(self) -> str | None:
+        """ONNX Runtime's provider: the engine's, or the one that it will have when the first picture needs it."""
+        return self._engine.provider or sure_provider(self.options.device)
 
     def __iter__(self) -> Iterator[FileResult]:
         """One record for every file found, in the order of the walk."""
-        files = walk(self.options, missing=self._miss)
-        for examined in self._engine.examine(files):
+        for examined in self._engine.examine(self._items()):
+            if self.cache is not None:
+                self.cache.store(examined)
             result = judge(examined, self.model, self.policy)
             self._progress.advance(result)
             yield result
@@ -67,23 +97,42 @@ class Scan:
     def __enter__(self) -> Scan:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
-        """End the workers; safe to call twice."""
-        self._engine.close()
+        """End the workers and release the cache; safe to call twice."""
+        self._resources.close()
 
-    def _open_engine(self, classifier: Classifier | None) -> Engine:
+    def _items(self) -> Iterator[ImageFile | Examined]:
+        """What the walk met, as results where the cache knows them."""
+        for file in walk(self.options, missing=self._miss):
+            known = self._known(file) if file.failure is None and self.cache is not None else None
+            yield known or file
+
+    def _known(self, file: ImageFile) -> Examined | None:
+        """A result that needs no worker; as long as none is running, files that are no pictures do not start one."""
+        known = self.cache.find(file) if self.cache is not None else None
+        if known is None and self._engine.provider is None and (failure := settled_by_head(file)):
+            return Examined(file, failure)
+        return known
+
+    def _settings(self) -> Settings:
         options = self.options
-        settings = Settings(
+        return Settings(
             views=self.model.views,
             limits=Limits(max_pixels=options.max_pixels, max_bytes=options.max_bytes),
-            evidence=EvidenceSettings(),
+            evidence=EvidenceSettings(
+                extra_anchors=_read_anchors(options.trust_list),
+                watermarks=options.watermarks,
+                show_prompts=options.show_prompts,
+                max_pixels=options.max_pixels,
+            ),
             batch_size=self.batch_size,
         )
+
+    def _make_engine(self, settings: Settings, classifier: Classifier | None) -> Engine:
+        options = self.options
         views = sum(group.count for group in self.model.views.groups)
         chunk = math.ceil(self.batch_size / views)
         if classifier is not None:
@@ -104,6 +153,16 @@ class Scan:
         self.missing.append(path)
         if self._on_missing is not None:
             self._on_missing(path, error)
+
+
+def _read_anchors(path: Path | None) -> str | None:
+    """The certificates of --trust-list; raises InputError where they cannot be read."""
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(f"the trust list {path} cannot be read: {error}") from error
 
 
 def scan(

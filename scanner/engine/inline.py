@@ -18,15 +18,19 @@ class InlineEngine:
     workers = 1
 
     def __init__(self, settings: Settings, classifier: Classifier, chunk: int) -> None:
-        self.provider = classifier.provider
+        self.provider: str | None = classifier.provider
         self._examiner = Examiner(settings, classifier)
         self._chunk = chunk
 
-    def examine(self, files: Iterator[ImageFile]) -> Iterator[Examined]:
-        """One result a file, in order."""
+    def open(self) -> None:
+        """The classifier is there already."""
+
+    def examine(self, files: Iterator[ImageFile | Examined]) -> Iterator[Examined]:
+        """One result an item, in order."""
         init_worker()
         while chunk := list(itertools.islice(files, self._chunk)):
-            yield from self._examiner.examine(chunk)
+            fresh = iter(self._examiner.examine([item for item in chunk if isinstance(item, ImageFile)]))
+            yield from (item if isinstance(item, Examined) else next(fresh) for item in chunk)
 
     def close(self) -> None:
         """Nothing to end."""

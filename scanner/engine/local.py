@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from scanner.engine.guard import CHILD, Guard
@@ -26,50 +26,52 @@ _WATCH_SECONDS = 0.25
 
 @dataclass(slots=True, eq=False)
 class _Slot:
-    """One chunk of files on its way; filled by a worker thread."""
+    """Some files on their way, or results that need no way; filled by a worker thread."""
 
-    files: list[ImageFile]
-    done: threading.Event = field(default_factory=threading.Event)
+    files: list[ImageFile] = field(default_factory=list)
     results: list[Examined] = field(default_factory=list)
+    done: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
 
 
 class LocalEngine:
-    """A fixed set of guarded children; raises ModelError or DeviceError at once where they cannot serve."""
+    """A fixed set of guarded children, started when they are first needed."""
 
     def __init__(self, start: Start, *, workers: int, chunk: int, timeout: float, program: str = CHILD) -> None:
         """`chunk`: files that a child examines together; `timeout`: seconds that one file may take;
         `program`: what a child runs, replaced only to test what happens when it dies."""
         self.workers = workers
+        self.provider: str | None = None
         self._chunk = chunk
         self._guards = [Guard(start, timeout, program) for _ in range(workers)]
         self._tasks: queue.SimpleQueue[_Slot | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="dfscan-watch", daemon=True)
-        self._watcher.start()
+
+    def open(self) -> None:
+        """Start the first child, which proves model and device; the others start with their first task."""
+        if self._threads:
+            return
+        self._start_thread(self._watch)
         try:
-            self._guards[0].open()  # the others start with their first task: one picture needs one child
+            self._guards[0].open()
         except BaseException:
             self.close()
             raise
         self.provider = self._guards[0].provider
-        self._threads = [
-            threading.Thread(target=self._work, args=(guard,), name="dfscan-guard", daemon=True)
-            for guard in self._guards
-        ]
-        for thread in self._threads:
-            thread.start()
+        for guard in self._guards:
+            self._start_thread(self._work, guard)
 
-    def examine(self, files: Iterator[ImageFile]) -> Iterator[Examined]:
-        """One result a file, in order; reads at most a bounded number of files ahead."""
+    def examine(self, files: Iterator[ImageFile | Examined]) -> Iterator[Examined]:
+        """One result an item, in order; reads at most a bounded number of items ahead."""
         ahead: deque[_Slot] = deque()
-        chunks = iter(lambda: list(itertools.islice(files, self._chunk)), [])
-        for chunk in chunks:
-            ahead.append(self._submit(chunk))
-            while ahead[0].done.is_set() or len(ahead) >= _TASKS_AHEAD * self.workers:
+        for slot in self._slots(files):
+            ahead.append(slot)
+            if slot.files:
+                self.open()
+                self._tasks.put(slot)
+            while ahead and (ahead[0].done.is_set() or len(ahead) >= _TASKS_AHEAD * self.workers):
                 yield from _results(ahead.popleft())
-                if not ahead:
-                    break
         while ahead:
             yield from _results(ahead.popleft())
 
@@ -81,19 +83,35 @@ class LocalEngine:
         for guard in self._guards:
             guard.close()
             self._tasks.put(None)
-        for thread in getattr(self, "_threads", ()):
+        for thread in self._threads:
             thread.join(timeout=5)
         for guard in self._guards:
             guard.end()
 
-    def _submit(self, files: list[ImageFile]) -> _Slot:
-        slot = _Slot(files)
-        if any(file.failure is None for file in files):
-            self._tasks.put(slot)
-        else:
-            slot.results = [Examined(file, file.failure) for file in files]
+    def _slots(self, files: Iterator[ImageFile | Examined]) -> Iterator[_Slot]:
+        """Chunks of files to examine, and in between what is known already, in order."""
+        chunk: list[ImageFile] = []
+        for item in files:
+            if isinstance(item, ImageFile) and item.failure is None:
+                chunk.append(item)
+                if len(chunk) == self._chunk:
+                    yield _Slot(files=chunk)
+                    chunk = []
+                continue
+            if chunk:
+                yield _Slot(files=chunk)
+                chunk = []
+            known = item if isinstance(item, Examined) else Examined(item, item.failure)
+            slot = _Slot(results=[known])
             slot.done.set()
-        return slot
+            yield slot
+        if chunk:
+            yield _Slot(files=chunk)
+
+    def _start_thread(self, target: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=target, args=arguments, name="dfscan-guard", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _work(self, guard: Guard) -> None:
         while (slot := self._tasks.get()) is not None:
