@@ -16,8 +16,11 @@ _SCALE = 36.0
 _BLOCK = 4
 _SMALLEST = 256 * 256
 """Pixels below which the embedders leave a picture unmarked."""
-_ERRORS = {32: 1, 46: 4, 48: 4, 136: 20}
-"""Bits that may differ, by length of the payload: chance gets as close as this less than once in 10^7."""
+_ERRORS = {32: 1, 46: 4, 48: 4, 136: 32}
+"""Bits that may differ, by length of the payload: random bits get as close as this less than once in 10^8.
+
+Of 2,000 photographs, none came closer than 9, 14, 15 and 50.
+"""
 
 
 def _bytes(text: str) -> str:

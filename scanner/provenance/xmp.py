@@ -115,12 +115,12 @@ def parse(packet: bytes) -> Packet:
     from defusedxml.ElementTree import DefusedXMLParser
 
     target = _Target()
-    parser = DefusedXMLParser(target=target)
+    parser = DefusedXMLParser(target=target, forbid_dtd=True)
     try:
         parser.feed(packet.strip(b"\x00 \t\r\n"))
         parser.close()
     except DefusedXmlException as error:
-        raise ValueError(f"XMP packet with entities is not read ({type(error).__name__})") from error
+        raise ValueError(f"XMP packet with a DTD or entities is not read ({type(error).__name__})") from error
     except (ParseError, LookupError) as error:
         raise ValueError(f"XMP packet is no well-formed XML: {error}") from error
     return Packet(target.values)
