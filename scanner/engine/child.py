@@ -13,7 +13,8 @@ from scanner.errors import DfscanError
 
 def main() -> None:
     """Serve tasks from standard input until it ends; answers go to what was standard output."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when a run is interrupted
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent decides when a run ends, and closes standard input
+        signal.signal(number, signal.SIG_IGN)
     source = sys.stdin.buffer
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     null = os.open(os.devnull, os.O_WRONLY)
