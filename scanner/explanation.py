@@ -1,0 +1,152 @@
+"""What is known about one file, put together and written out for a person."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scanner.errors import InputError
+from scanner.model import Model
+from scanner.names import visible
+from scanner.options import ScanOptions
+from scanner.pipeline import Scan
+from scanner.records import Evidence, FileResult, Status, Trust, rfc3339
+from scanner.verdict import VerdictPolicy
+
+_TRUST = {
+    Trust.SIGNED: "signed by a trusted signer",
+    Trust.UNTRUSTED: "signed, but nobody trusted vouches for the signer",
+    Trust.INVALID: "does not fit the file: not counted",
+    Trust.UNSIGNED: "unsigned: anyone can write it",
+    Trust.UNREAD: "cannot be read here: not counted",
+    Trust.MALFORMED: "broken: not counted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ViewScore:
+    """What the network says of one part of the picture."""
+
+    group: str
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom as fractions of the picture."""
+    logit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A file's record, and what led to it."""
+
+    result: FileResult
+    views: tuple[ViewScore, ...]
+    """Empty where the file has no score."""
+    model: Model
+    policy: VerdictPolicy
+
+
+def explain_file(options: ScanOptions) -> Explanation:
+    """Scan the one file that the options name, then score its views one by one.
+
+    Raises InputError where the file is not there, and whatever a Scan raises.
+    """
+    with Scan(options) as scan:
+        results = list(scan)
+        if scan.missing or not results:
+            raise InputError(f"{visible(options.paths[0])}: no such file")
+    result = results[0]
+    # A picture is read here, unguarded, only after a worker has come through it unharmed.
+    views = _views(result, scan.model, options) if result.status is Status.SCANNED else ()
+    return Explanation(result, views, scan.model, scan.policy)
+
+
+def _views(result: FileResult, model: Model, options: ScanOptions) -> tuple[ViewScore, ...]:
+    import numpy as np
+
+    from scanner.classifier import OnnxClassifier
+    from scanner.decode import decode, init_worker
+    from scanner.prepare import prepare
+    from scanner.records import DecodedImage
+
+    init_worker()
+    image = decode(Path(result.path).read_bytes(), short_side=model.views.scaled_decode)
+    if not isinstance(image, DecodedImage):
+        return ()
+    views = prepare(image, model.views)
+    groups = np.array([view.group for view in views], np.int32)
+    classifier = OnnxClassifier(model, options.device)
+    logits = [classifier.classify(view.pixels[None], groups[i : i + 1])[0] for i, view in enumerate(views)]
+    names = [group.name for group in model.views.groups]
+    return tuple(
+        ViewScore(names[view.group], view.box, round(float(logit), 4))
+        for view, logit in zip(views, logits, strict=True)
+    )
+
+
+def as_document(explanation: Explanation) -> dict[str, Any]:
+    """The explanation as JSON types: the public record, and the views."""
+    views = [{"group": view.group, "box": list(view.box), "logit": view.logit} for view in explanation.views]
+    return {"record": explanation.result.as_json(), "views": views}
+
+
+def lines(explanation: Explanation) -> list[str]:
+    """The explanation for a person, in lines of at most 100 columns where the content allows."""
+    result = explanation.result
+    return [
+        visible(result.path),
+        *_field("Verdict", _verdict(result)),
+        *_field("Picture", _picture(result)),
+        *_field("SHA-256", result.sha256 or "not computed"),
+        *_pixels(explanation),
+        *_field("Declared", result.declared.value if result.declared else "nothing"),
+        *(line for item in result.evidence for line in _evidence(item)),
+        *(line for reason in result.reasons for line in _field("Because", reason)),
+        *_field("Remember", "a probability is no proof, and metadata can be forged or stripped."),
+    ]
+
+
+def _verdict(result: FileResult) -> str:
+    if result.error is not None:
+        return f"{result.status.value}: {result.error.reason.value}; {result.error.detail}"
+    return "flagged" if result.flagged else "not flagged"
+
+
+def _picture(result: FileResult) -> str:
+    size = f"{result.width}x{result.height}" if result.width else "size unknown"
+    parts = [f"{result.format or 'format unknown'} {size}"]
+    if result.bytes is not None:
+        parts.append(f"{result.bytes} bytes")
+    if result.mtime_ns is not None:
+        parts.append(f"modified {rfc3339(result.mtime_ns)}")
+    return ", ".join(parts)
+
+
+def _pixels(explanation: Explanation) -> list[str]:
+    result, policy = explanation.result, explanation.policy
+    if result.label is None or result.probability is None:
+        return _field("Pixels", "no score")
+    bounds = f"ai-generated from {policy.threshold:.3f}, unsure from {policy.unsure_from:.3f}"
+    found = _field("Pixels", f"{result.label.value}: probability {result.probability:.3f} ({bounds})")
+    if policy.expected_fpr is not None:
+        share = f"at most {policy.expected_fpr:.1%} of real pictures reach the threshold by mistake"
+        found += _field("", share)
+    found += _field("", f"logit {result.logit:+.4f} by model {result.model}")
+    for view in explanation.views:
+        left, top, right, bottom = (f"{part:.0%}" for part in view.box)
+        found += _field("", f"view {view.group}, {left},{top} to {right},{bottom}: logit {view.logit:+.4f}")
+    return found
+
+
+def _evidence(item: Evidence) -> list[str]:
+    claim = f"says {item.claim.value}" if item.claim else "says nothing of the origin"
+    generator = f", names {item.generator}" if item.generator else ""
+    return [
+        *_field("Evidence", f"{item.source}: {claim}{generator} ({_TRUST[item.trust]})"),
+        *_field("", item.detail),
+    ]
+
+
+def _field(title: str, text: str) -> list[str]:
+    lines = textwrap.wrap(visible(text), 86, break_long_words=False, break_on_hyphens=False) or [""]
+    return [f"{title if index == 0 else '':<10}{line}" for index, line in enumerate(lines)]
