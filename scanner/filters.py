@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from scanner.errors import UsageError
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
+from scanner.gitignore import PatternError, Patterns
 
 IGNORE_FILE = ".dfscanignore"
 
 MAX_IGNORE_BYTES = 64 * 1024
 """An ignore file above this is not obeyed: it lies in the tree, so it is as hostile as the pictures."""
 
-_MAX_LINES = 500
-_MAX_WILDCARDS = 3
-_MAX_FOLDER_WILDCARDS = 2
+
+_MAX_LINES = 1000
 
 
 class IgnoreFileError(ValueError):
@@ -32,35 +27,34 @@ class IgnoreFileError(ValueError):
 class Globs:
     """The globs of the command line; paths are relative to the argument, with `/` between their parts."""
 
-    include: GitIgnoreSpec | None
-    exclude: GitIgnoreSpec | None
+    include: Patterns | None
+    exclude: Patterns | None
 
     def leaves_out_file(self, relative: str) -> bool:
-        """Whether a file is excluded, or not among what is to be included."""
-        if self.exclude is not None and self.exclude.match_file(relative):
+        """Whether a file is excluded, or neither it nor a folder above it is included."""
+        if self.exclude is not None and self.exclude.verdict(relative, folder=False):
             return True
-        return self.include is not None and not self.include.match_file(relative)
+        return self.include is not None and not _includes(self.include, relative)
 
     def leaves_out_folder(self, relative: str) -> bool:
         """Whether a folder is not to be entered; `--include` never keeps the walk out of a folder."""
-        return self.exclude is not None and self.exclude.match_file(relative + "/")
+        return self.exclude is not None and self.exclude.verdict(relative, folder=True) is True
 
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRules:
     """The .dfscanignore files from a folder up to the argument, the nearest first."""
 
-    spec: GitIgnoreSpec
+    patterns: Patterns
     base: int
     """Length of the relative path (with its last `/`) of the folder that holds the file."""
     above: IgnoreRules | None
 
     def ignore(self, relative: str, *, folder: bool) -> bool:
         """Whether an entry is ignored: the nearest file that speaks of it decides, by its last matching line."""
-        path = relative + "/" if folder else relative
         rules: IgnoreRules | None = self
         while rules is not None:
-            verdict = rules.spec.check_file(path[rules.base :]).include
+            verdict = rules.patterns.verdict(relative[rules.base :], folder=folder)
             if verdict is not None:
                 return verdict
             rules = rules.above
@@ -78,23 +72,17 @@ def compile_globs(include: Sequence[str], exclude: Sequence[str]) -> Globs:
 def read_rules(path: str, base: int, above: IgnoreRules | None) -> IgnoreRules:
     """The rules of the .dfscanignore file at `path`, put before those of the folders above; raises IgnoreFileError.
 
-    The file may be an upload: links and special files are not opened, and lines of many wildcards, which could be
-    made to take hours to match, are refused.
+    The file may be an upload: links and special files are not opened.
     """
-    from pathspec import GitIgnoreSpec
-
     lines = _read_lines(path)
     if len(lines) > _MAX_LINES:
         raise IgnoreFileError(f"more than {_MAX_LINES} lines")
     for number, line in enumerate(lines, 1):
-        runs = re.findall(r"\*+", line)
-        if len(runs) > _MAX_WILDCARDS or sum(len(run) > 1 for run in runs) > _MAX_FOLDER_WILDCARDS:
-            raise IgnoreFileError(f"line {number} has too many wildcards")
         try:
-            GitIgnoreSpec.from_lines([line])
-        except (ValueError, re.error) as error:
-            raise IgnoreFileError(f"line {number}: {error}") from error
-    return IgnoreRules(GitIgnoreSpec.from_lines(lines), base, above)
+            Patterns([line])
+        except PatternError as error:
+            raise IgnoreFileError(f"line {number} is no pattern: {error}") from error
+    return IgnoreRules(Patterns(lines), base, above)
 
 
 def _read_lines(path: str) -> list[str]:
@@ -116,12 +104,19 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
-def _compile_flag(flag: str, globs: Sequence[str]) -> GitIgnoreSpec:
-    from pathspec import GitIgnoreSpec
-
+def _compile_flag(flag: str, globs: Sequence[str]) -> Patterns:
     for glob in globs:
         try:
-            GitIgnoreSpec.from_lines([glob])
-        except (ValueError, re.error) as error:
-            raise UsageError(f"{flag} {glob!r} is not a glob: {error}") from error
-    return GitIgnoreSpec.from_lines(globs)
+            Patterns([glob])
+        except PatternError as error:
+            raise UsageError(f"{flag} {glob!r} is no pattern: {error}") from error
+    return Patterns(globs)
+
+
+def _includes(patterns: Patterns, relative: str) -> bool:
+    """Whether a file is included by itself, else by the nearest folder above it that a pattern speaks of."""
+    verdict = patterns.verdict(relative, folder=False)
+    while verdict is None and "/" in relative:
+        relative = relative[: relative.rindex("/")]
+        verdict = patterns.verdict(relative, folder=True)
+    return verdict is True

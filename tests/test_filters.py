@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner.filters import IgnoreFileError, read_rules
+from scanner.gitignore import Patterns
 from scanner.options import ScanOptions
 from scanner.walk import walk
 
@@ -78,10 +78,12 @@ def test_ignore_files_can_be_disobeyed(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"a\n!\n", "line 2: Invalid git pattern: '!'"),
-        (b"*a*a*a*b", "line 1 has too many wildcards"),
-        (b"**/a/**/b/**/c", "line 1 has too many wildcards"),
-        (b"x\n" * 500, "more than 500 lines"),
+        (b"a\n!\n", "line 2 is no pattern: it names nothing"),
+        (b"a[b\n", "line 1 is no pattern: it has a [ without its ]"),
+        (b"[[:word:]]\n", "line 1 is no pattern: it has no class [:word:]"),
+        (b"a\\\n", "line 1 is no pattern: it ends in a backslash"),
+        (b"x" * 2000, "line 1 is no pattern: it is longer than 1024 characters"),
+        (b"x\n" * 1000, "more than 1000 lines"),
         (b"#" * 70_000, "more than 65536 bytes"),
     ],
 )
@@ -103,8 +105,15 @@ def test_an_ignore_file_that_is_a_fifo_does_not_stop_the_walk(tree: Path) -> Non
         read_rules(str(tree / ".dfscanignore"), 0, None)
 
 
-PATTERN = st.from_regex(r"!?/?(\*\*/)?[ab?*]{1,3}(/[ab*]{1,2})?/?", fullmatch=True).filter(
-    lambda line: len(re.findall(r"\*+", line)) <= 3
+PART = st.lists(
+    st.sampled_from(["a", "b", "*", "?", "[ab]", "[!a]", "[^b-z]", "\\a", "[[:alpha:]]"]), min_size=1, max_size=3
+)
+PATTERN = st.builds(
+    lambda keep, anchor, parts, folder: keep + anchor + "/".join("".join(part) for part in parts) + folder,
+    st.sampled_from(["", "", "!"]),
+    st.sampled_from(["", "", "/"]),
+    st.lists(st.one_of(PART, st.just(["**"])), min_size=1, max_size=3),
+    st.sampled_from(["", "", "/", " "]),
 )
 NAMES = ["a", "b", "ab"]
 
@@ -129,3 +138,18 @@ def test_git_ignores_the_same_files(tmp_path_factory: pytest.TempPathFactory, to
     )
     untracked = {name for name in listing.stdout.decode().split("\0") if name and "ignore" not in name}
     assert set(kept(root)) == untracked
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("*a" * 60 + "b", "a" * 255),
+        ("**/a/" * 30 + "b", "a/" * 2000 + "c"),
+        ("**/" + "*a" * 20 + "b/c", "/".join(["a" * 100] * 40)),
+        ("a/**/" + "**/".join(["*a*a*b/"] * 10), "/".join(["a" * 100] * 40)),
+        ("[ab]*" * 60 + "c", "ab" * 120),
+    ],
+)
+def test_no_pattern_takes_long(pattern: str, path: str) -> None:
+    """A backtracking matcher would take longer than anybody waits, and the run would be stopped from outside."""
+    assert Patterns([pattern]).verdict(path, folder=False) is None

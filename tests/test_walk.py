@@ -400,5 +400,5 @@ def test_a_list_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_bad_glob_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--exclude '!' is not a glob"):
+    with pytest.raises(UsageError, match="--exclude '!' is no pattern: it names nothing"):
         met(tmp_path, exclude=("!",))
