@@ -30,7 +30,8 @@ def page_record(result: FileResult, run: RunInfo, link: str | None) -> dict[str,
 
     `link`: URL of the file, relative to the page.
     """
-    record = {key: value for key, value in result.as_json().items() if value not in (None, [], False, "")}
+    whole = result.as_json().items()
+    record = {key: value for key, value in whole if value is not None and value is not False and value != []}
     del record["schema"]
     for key, common in (("model", run.model), ("threshold", run.threshold)):
         if record.get(key) == common:
@@ -56,8 +57,7 @@ def relative_link(path: str, folder: str | None) -> str | None:
 
 
 def _cut_evidence(item: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in item.items() if value not in (None, "")}
-    return {key: _cut(value) if isinstance(value, str) else value for key, value in kept.items()}
+    return {key: _cut(value) if isinstance(value, str) else value for key, value in item.items() if value is not None}
 
 
 def _cut(text: str) -> str:

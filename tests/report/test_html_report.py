@@ -173,10 +173,14 @@ def test_records_are_held_whole() -> None:
     failure = Failure(Stage.DECODE, Reason.TRUNCATED, "cut short")
     given_ = [
         scanned("b/å.jpg", 0.93, evidence=(evidence,), declared=Declared.AI_GENERATED, reasons=("pixels", "declared")),
-        FileResult("broken.jpg", Status.FAILED, error=failure, bytes=7),
+        scanned("zero.jpg", 0.0, logit=0.0),
+        FileResult("broken.jpg", Status.FAILED, error=failure, bytes=0),
     ]
     records = page(given_)[0].json("records")
-    expected = [{key: value for key, value in r.as_json().items() if value not in (None, [], False)} for r in given_]
+    absent = (None, [], False)
+    expected = [
+        {k: v for k, v in r.as_json().items() if not any(v is a or v == a != 0 for a in absent)} for r in given_
+    ]
     for record, whole in zip(records, expected, strict=True):
         for key in ("schema", "model", "threshold"):  # in the run, or the page's own
             whole.pop(key, None)
