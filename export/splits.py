@@ -90,7 +90,7 @@ def _room(
     share: float,
     after: int,
 ) -> dict[Class, _Room]:
-    """A split's share of the pictures, in at most twice that share of the sources, leaving one for each set after it."""
+    """A split's share of the pictures, in at most twice that share of the sources; each set after it keeps one."""
     found = {}
     for label in Class:
         every = [source for source in units if counts[source][label]]
