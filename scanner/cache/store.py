@@ -25,11 +25,12 @@ _SECOND_NS = 1_000_000_000
 
 _SCORER = "SELECT id FROM scorers WHERE model = ? AND views = ? AND decoder = ?"
 _READER = "SELECT id FROM readers WHERE version = ?"
+_SIZE = "SELECT 1 FROM contents WHERE size = ? AND id <= ? LIMIT 1"
 _CONTENT = """
 SELECT s.outcome, e.evidence FROM contents AS c
 LEFT JOIN scores AS s ON s.scorer = ? AND s.content = c.id
 LEFT JOIN evidence AS e ON e.reader = ? AND e.content = c.id
-WHERE c.sha256 = ?
+WHERE c.sha256 = ? AND c.id <= ?
 """
 
 
@@ -83,7 +84,7 @@ class Cache:
         self._open()
 
     def find(self, file: ImageFile) -> Examined | None:
-        """The result of a file that is known, as `cached`; None where it has to be examined (then call `store`).
+        """The result of a file that earlier runs know, as `cached`; None where it has to be examined (then `store`).
 
         Known is a file whose path, size, modification time and inode are those of the last run; or, where a content
         of its size is known, whose bytes are: it was moved, copied or touched.
@@ -190,6 +191,8 @@ class Cache:
             self._scorer = key_of(database, _SCORER, scorer)
             database.execute("INSERT OR IGNORE INTO readers (version) VALUES (?)", (keys.reader,))
             self._reader = key_of(database, _READER, (keys.reader,))
+            # What this run learns is not looked up by it: what is `cached` must not hang on when rows are written.
+            self._newest = key_of(database, "SELECT coalesce(max(id), 0) FROM contents", ())
         self._known = KnownFiles(database, self._scorer, self._reader)
         self._writer = Writer(database, self._scorer, self._reader)
 
@@ -204,7 +207,7 @@ class Cache:
         if sha256 is None:
             return None
         digest = bytes.fromhex(sha256)
-        found = self._database.execute(_CONTENT, (self._scorer, self._reader, digest)).fetchone()
+        found = self._database.execute(_CONTENT, (self._scorer, self._reader, digest, self._newest)).fetchone()
         result = self._result(file, digest, *found) if found is not None else None
         if result is not None and file.path not in self._unsettled:
             self._writer.add(Content(digest, file.size or 0, None, None), self._place(file))
@@ -224,7 +227,7 @@ class Cache:
         """The file's digest, if a content of its size is known at all: only then is it worth reading it twice."""
         if self._max_bytes is not None and file.size is not None and file.size > self._max_bytes:
             return None
-        if self._database.execute("SELECT 1 FROM contents WHERE size = ? LIMIT 1", (file.size,)).fetchone() is None:
+        if self._database.execute(_SIZE, (file.size, self._newest)).fetchone() is None:
             return None
         return file_sha256(file)
 

@@ -158,6 +158,14 @@ def test_a_file_known_by_content_is_known_by_its_path_afterwards(
     assert recall(folder, moved) != [None]
 
 
+def test_a_run_does_not_know_what_it_learnt_itself(tmp_path: Path, folder: Path) -> None:
+    cache = cache_in(folder)
+    cache.store(examined(put(tmp_path / "a.jpg")))
+    cache.flush()
+    assert cache.find(put(tmp_path / "twin.jpg")) is None
+    cache.close()
+
+
 def test_rehash_distrusts_sizes_and_times(tmp_path: Path, folder: Path) -> None:
     remember(folder, examined(put(tmp_path / "a.jpg", b"before!")))
     path = tmp_path / "a.jpg"
