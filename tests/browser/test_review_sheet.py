@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from scanner.baseline import read_decisions
+from scanner.baseline import Decided, read_decisions
 from scanner.records import Decision, Declared, Evidence, Failure, FileResult, Label, Reason, Stage, Status, Trust
 
 pytestmark = pytest.mark.browser
@@ -440,3 +441,58 @@ def test_without_script_the_figures_are_still_there(browser: Any, sheet: Path) -
     text = page.locator("body").inner_text()
     assert "switched off" in text and "False alarms to expect" in text and "92\n" in text
     context.close()
+
+
+def test_pictures_reviewed_before_begin_with_their_mark(
+    visit: Visitor, tmp_path: Path, write_page: Any, result: Any
+) -> None:
+    known = result(1, "known.jpg", b"known", reviewed=Decision.REAL, flagged=False)
+    noted = Decided(known.sha256, Decision.AI, "known.jpg", "2026-11-01T00:00:00Z", "from the file")
+    page = visit(write_page(tmp_path / "r.html", [known, result(2, "new.jpg", b"new")])).page
+    assert pressed(page, "known.jpg") == "Real" and pressed(page, "new.jpg") is None
+    again = visit(write_page(tmp_path / "r2.html", [known], decisions={noted.sha256: noted})).page
+    (row,) = read_json(again)
+    assert (row["decision"], row["note"], row["when"]) == ("ai", "from the file", "2026-11-01T00:00:00Z")
+
+
+def test_a_mark_made_in_one_tab_shows_in_the_other(sheet: Path, visit: Visitor) -> None:
+    one, other = visit(sheet).page, visit(sheet).page
+    name = current(one)
+    one.keyboard.press("a")
+    other.locator('.marks [aria-pressed="true"]').wait_for()
+    assert pressed(other, name) == "AI"
+    one.keyboard.press("z")
+    other.locator('.marks [aria-pressed="true"]').wait_for(state="detached")
+
+
+def test_all_decisions_can_be_cleared_and_brought_back(sheet: Path, visit: Visitor) -> None:
+    page = visit(sheet).page
+    page.keyboard.press("a")
+    page.keyboard.press("r")
+    page.evaluate("window.confirm = () => true")
+    page.locator("#decisions-menu > summary").click()
+    page.get_by_role("button", name="Clear all decisions").click()
+    assert page.locator('.marks [aria-pressed="true"]').count() == 0
+    page.keyboard.press("z")
+    assert page.locator('.marks [aria-pressed="true"]').count() == 1
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_pictures_of_the_page_for_the_docs(browser: Any, sheet: Path, tmp_path: Path, width: int) -> None:
+    """With TEST_SCREENSHOTS=docs/images the pictures in the docs are taken anew."""
+    folder = Path(os.environ.get("TEST_SCREENSHOTS", tmp_path))
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(sheet.as_uri())
+    page.wait_for_selector("html[data-ready]", state="attached")
+    until(page, "[...document.images].filter((image) => image.complete && image.naturalWidth).length > 5")
+    page.screenshot(path=folder / f"review-sheet-{width}.png")
+    for key in ("a", "a", "r", "u", "k"):
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    until(page, "document.querySelector('#panel img')?.naturalWidth > 0")
+    page.screenshot(path=folder / f"review-sheet-{width}-details.png")
+    page.close()
+    for name in (f"review-sheet-{width}.png", f"review-sheet-{width}-details.png"):
+        with Image.open(folder / name) as shot:
+            assert shot.size == (width, 900)
+            assert len(shot.convert("RGB").getcolors(1 << 24)) > 1000  # pictures, not an empty page
