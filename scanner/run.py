@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from scanner import __version__, messages
+from scanner.actions import ActionOptions, Actions, State, open_actions
 from scanner.errors import DfscanError, ExitCode, exit_code
 from scanner.interrupts import Interrupted, Interrupts
 from scanner.options import ScanOptions
@@ -35,22 +38,27 @@ def open_display(wanted: ReportOptions) -> Display:
     return Display(line=messages.notice)
 
 
-def run_scan(options: ScanOptions, wanted: ReportOptions, command: tuple[str, ...], display: Display) -> ExitCode:
+def run_scan(
+    options: ScanOptions, wanted: ReportOptions, placing: ActionOptions, command: tuple[str, ...], display: Display
+) -> ExitCode:
     """Scan and report; the exit code follows from the records.
 
-    `command` is the command line, for the report. Raises DfscanError where the run cannot begin: a target that
-    cannot be written, a model or a device that cannot be used.
+    `placing` says where flagged files are copied or moved to; `command` is the command line, for the report. Raises
+    DfscanError where the run cannot begin: a target that cannot be written, a model or a device that cannot be used.
     """
-    with Interrupts() as interrupts, Reports(wanted, display.aside) as reports:
+    with contextlib.ExitStack() as stack:
+        interrupts = stack.enter_context(Interrupts())
+        reports = stack.enter_context(Reports(wanted, display.aside))
+        actions = stack.enter_context(open_actions(placing, options.paths, wait=options.wait))
         with interrupts.waiting():
             from scanner.pipeline import Scan
 
-            scan = Scan(options, progress=display, on_missing=report_missing)
-        with scan:
-            _expect_total(options, display)
-            run = _Run(scan, reports, interrupts)
-            run.records(run_info(scan, options, command))
-            run.end(display)
+            scan = Scan(options, progress=display, on_missing=report_missing, on_warning=messages.warning)
+        stack.enter_context(scan)
+        _expect_total(options, display)
+        run = _Run(scan, reports, interrupts, actions)
+        run.records(run_info(scan, options, command))
+        run.end(display)
         return exit_code(
             interrupted=interrupts.signum,
             error=bool(scan.missing) or run.broken,
@@ -64,8 +72,10 @@ def run_scan(options: ScanOptions, wanted: ReportOptions, command: tuple[str, ..
 class _Run:
     """The loop over the records, and how it can end early: a signal, a reader that left, an error of the run."""
 
-    def __init__(self, scan: Scan, reports: Reports, interrupts: Interrupts) -> None:
+    def __init__(self, scan: Scan, reports: Reports, interrupts: Interrupts, actions: Actions | None) -> None:
         self._scan = scan
+        self._actions = actions
+        self._marks = scan.cache if scan.options.new_only else None
         self._reports = reports
         self._interrupts = interrupts
         self.tally = Tally()
@@ -85,8 +95,8 @@ class _Run:
                 self.tally.add(result)
                 if result.status is Status.FAILED and result.error:
                     messages.info(f"{result.path}: {result.error.reason.value}: {result.error.detail}")
-                if self._reports.add(result):
-                    self.reported_flagged += result.flagged
+                if self._marks is None or self._marks.is_new(result):
+                    self._report(result)
             self.complete = True
         except Interrupted:
             pass
@@ -105,6 +115,8 @@ class _Run:
             self.unread = True
         except DfscanError as error:
             self._fail(error)
+        if self._marks is not None and not self.unread and not self.broken:
+            self._marks.commit_reported()
         display.stop()
         if self.unread:  # `| head` ends quietly
             return
@@ -114,6 +126,22 @@ class _Run:
             messages.warning("there is nothing to scan: no file found is a picture")
         for line in summary_lines(summary, expected_fpr=policy.expected_fpr):
             messages.notice(line)
+        if self._actions is not None:
+            for line in _placed_lines(self._actions):
+                messages.notice(line)
+
+    def _report(self, result: FileResult) -> None:
+        """Write a record and, once it is written, do with the file what is to be done."""
+        if self._reports.add(result):
+            self.reported_flagged += result.flagged
+            if self._marks is not None:
+                self._marks.mark_reported(result)
+        outcome = self._actions.apply(result) if self._actions is not None else None
+        if outcome is not None and outcome.state is State.LEFT:
+            self.broken = True
+            messages.error(f"{outcome.source}: left where it is: {outcome.detail}")
+        elif outcome is not None:
+            messages.info(f"{outcome.source}: {outcome.state.value}: {outcome.target}")
 
     def _results(self) -> Iterator[FileResult]:
         results = iter(self._scan)
@@ -132,6 +160,23 @@ class _Run:
 def report_missing(path: str, error: OSError) -> None:
     """Say that an argument is not there; the others are scanned all the same."""
     messages.error(f"{path}: {(error.strerror or str(error)).lower()}")
+
+
+def _placed_lines(actions: Actions) -> list[str]:
+    """What was copied or moved, and how to undo it."""
+    counts = ", ".join(f"{count:,} {_PLACED[state]}" for state, count in actions.counts.items() if count)
+    lines = [f"Flagged files: {counts or 'none'}."]
+    if actions.manifest is not None:
+        lines.append(f"To put everything back: dfscan undo {shlex.quote(str(actions.manifest))}")
+    return lines
+
+
+_PLACED = {
+    State.DONE: "placed",
+    State.WOULD: "would be placed",
+    State.ALREADY: "there already",
+    State.LEFT: "left where they are",
+}
 
 
 def run_info(scan: Scan, options: ScanOptions, command: tuple[str, ...]) -> RunInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -73,18 +74,16 @@ class Tally:
 
 
 def summary_lines(summary: Summary, *, expected_fpr: float | None) -> list[str]:
-    """The summary for a person, each line at most 80 columns for counts below a million."""
+    """The summary for a person, each line at most 80 columns for counts below ten million."""
     begin = "Interrupted after" if summary.interrupted else "Looked at"
     lines = [f"{begin} {count_files(summary.found)} in {duration(summary.seconds)}{_rate(summary)}."]
-    lines.append(
-        f"  scanned {summary.scanned:>9,}   {_counts(summary.labels, ', ') if summary.scanned else ''}".rstrip()
-    )
+    lines += _counted("scanned", summary.scanned, summary.labels)
     if summary.failed:
-        lines.append(f"  failed  {summary.failed:>9,}   {_counts(summary.failures, ', ')}")
+        lines += _counted("failed", summary.failed, summary.failures)
     if summary.skipped:
-        lines.append(f"  skipped {summary.skipped:>9,}   {_counts(summary.skips, ', ')}")
+        lines += _counted("skipped", summary.skipped, summary.skips)
     if any(summary.declared.values()):
-        lines.append(f"  The files' own words: {_counts(summary.declared, ', ')}.")
+        lines.append(f"What files declare: {_counts(summary.declared)}.")
     lines.append(f"Flagged: {summary.flagged:,}.")
     if summary.scanned and expected_fpr is not None and summary.expected_false_alarms is not None:
         alarms = summary.expected_false_alarms
@@ -92,6 +91,13 @@ def summary_lines(summary: Summary, *, expected_fpr: float | None) -> list[str]:
         share = f"{100 * expected_fpr:g} % of real pictures"
         lines.append(f"Expected false alarms: {share}; {about} if all {summary.scanned:,} were real.")
     return lines
+
+
+def _counted(title: str, total: int, counts: dict[str, int]) -> list[str]:
+    head = f"  {title:<7} {total:>9,}   "
+    text = _counts(counts).replace("-", "\N{NON-BREAKING HYPHEN}")  # `ai-generated` stays whole where a line is broken
+    lines = textwrap.wrap(text, 80, initial_indent=head, subsequent_indent=" " * len(head)) or [head.rstrip()]
+    return [line.replace("\N{NON-BREAKING HYPHEN}", "-") for line in lines]
 
 
 def duration(seconds: float) -> str:
@@ -116,5 +122,5 @@ def _rate(summary: Summary) -> str:
     return f"{rate}, {summary.cached:,} known from before" if summary.cached else rate
 
 
-def _counts(counts: dict[str, int], separator: str) -> str:
-    return separator.join(f"{count:,} {name}" for name, count in counts.items() if count)
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)

@@ -16,8 +16,6 @@ GOLDEN = Path(__file__).parent / "golden"
 WHEN = 1_700_000_000
 """Modification time of every file, in seconds."""
 
-PLAIN = {"COLUMNS": "80", "DFSCAN_MODEL": None, "DFSCAN_WORKERS": None, "DFSCAN_CACHE": None}
-
 
 def mask(text: str, model: str) -> str:
     """The text without what differs from run to run: times, durations and speeds, versions and the machine."""
@@ -57,12 +55,6 @@ def test_report(
 def test_summary(run_cli: RunCli, image_tree: Path, request: pytest.FixtureRequest) -> None:
     done = run_cli("photos", "nowhere", code=2)
     compare(GOLDEN / "summary.txt", mask(done.stderr.decode(), "MODEL_FOLDER"), request)
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["scan", "--help"]])
-def test_help(run_cli: RunCli, request: pytest.FixtureRequest, arguments: list[str]) -> None:
-    name = f"help{'-scan' if arguments[0] == 'scan' else ''}.txt"
-    compare(GOLDEN / name, run_cli(*arguments, env=PLAIN).stdout.decode(), request)
 
 
 def compare(file: Path, text: str, request: pytest.FixtureRequest) -> None:

@@ -16,6 +16,7 @@ _VERDICT = "Verdict"
 _REPORT = "Report"
 _ENGINE = "Model and speed"
 _CACHE = "Again and again"
+_PLACING = "Flagged files"
 _LIMITS = "Limits for one picture"
 _MESSAGES = "Messages and exit code"
 
@@ -171,6 +172,20 @@ Rehash = Annotated[
     bool, typer.Option("--rehash", rich_help_panel=_CACHE, help="Trust no size and no time: read every file again.")
 ]
 Wait = Annotated[bool, typer.Option("--wait", rich_help_panel=_CACHE, help="Wait while another run holds the cache.")]
+
+CopyFlagged = Annotated[
+    str | None,
+    typer.Option(metavar="DIR", rich_help_panel=_PLACING, help="Copy flagged files into DIR, over no other file."),
+]
+MoveFlagged = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR", rich_help_panel=_PLACING, help="Move flagged files into DIR; `dfscan undo` puts them back."
+    ),
+]  # fmt: skip
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", rich_help_panel=_PLACING, help="Say what would be copied or moved, and do nothing.")
+]
 
 MaxPixels = Annotated[int, typer.Option(metavar="N", rich_help_panel=_LIMITS, help="Pixels that are decoded at most.")]
 MaxBytes = Annotated[int, typer.Option(metavar="N", rich_help_panel=_LIMITS, help="Bytes that are read at most.")]

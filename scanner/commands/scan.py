@@ -66,6 +66,9 @@ def scan(
     retry_errors: opt.RetryErrors = False,
     rehash: opt.Rehash = False,
     wait: opt.Wait = False,
+    copy_flagged: opt.CopyFlagged = None,
+    move_flagged: opt.MoveFlagged = None,
+    dry_run: opt.DryRun = False,
     max_pixels: opt.MaxPixels = _DEFAULT.max_pixels,
     max_bytes: opt.MaxBytes = _DEFAULT.max_bytes,
     timeout: opt.Timeout = _DEFAULT.timeout,
@@ -92,15 +95,17 @@ def execute(values: Mapping[str, Any], *, command: tuple[str, ...]) -> ExitCode:
     if not options.paths and options.files_from is None:
         raise UsageError("give a PATH to scan, or --files-from (dfscan --help shows everything)")
     from scanner import messages
+    from scanner.actions import ActionOptions
     from scanner.run import open_display, run_scan
 
+    placing = ActionOptions(**_fields(ActionOptions, values))
     with open_display(wanted) as display:
         messages.configure(quiet=wanted.quiet, verbose=wanted.verbose, log_file=wanted.log_file, around=display.aside)
         if wanted.list_only:
             from scanner.listing import list_files
 
             return list_files(options, wanted, display)
-        return run_scan(options, wanted, command, display)
+        return run_scan(options, wanted, placing, command, display)
 
 
 def _fields(record: type, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,7 +121,7 @@ def _fields(record: type, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _TUPLES = frozenset({"paths", "include", "exclude", "output"})
-_PATHS = frozenset({"calibration", "baseline", "cache", "trust_list"})
+_PATHS = frozenset({"calibration", "baseline", "cache", "copy_flagged", "move_flagged", "trust_list"})
 
 
 def register(app: typer.Typer) -> None:
