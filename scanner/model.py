@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner.errors import ModelError, UsageError
+from scanner.onnx_file import has_external_data
 
 FORMAT = 1
 """Version of model.json that this scanner reads."""
@@ -212,13 +213,24 @@ def load_model(name: str) -> Model:
         raise ModelError(f"{folder}: model.json lacks or garbles {error}") from error
     if not model.thresholds:
         raise ModelError(f"{folder}: model.json has no thresholds")
+    _verify_graph(model)
+    return model
+
+
+def _verify_graph(model: Model) -> None:
+    """Raise ModelError unless model.onnx is the file that model.json describes, and the whole network."""
     try:
-        with open(model.graph, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        graph = model.graph.read_bytes()
     except OSError as error:
-        raise ModelError(f"{folder}: model.onnx cannot be read: {error}") from error
+        raise ModelError(f"{model.folder}: model.onnx cannot be read: {error}") from error
+    digest = hashlib.sha256(graph).hexdigest()
     if digest != model.sha256:
         raise ModelError(
-            f"{folder}: model.onnx does not match model.json (sha256 {digest[:12]}, not {model.sha256[:12]})"
+            f"{model.folder}: model.onnx does not match model.json (sha256 {digest[:12]}, not {model.sha256[:12]})"
         )
-    return model
+    try:
+        external = has_external_data(graph)
+    except ValueError as error:
+        raise ModelError(f"{model.folder}: model.onnx cannot be read: {error}") from error
+    if external:
+        raise ModelError(f"{model.folder}: model.onnx has weights in other files, which its hash does not cover")
