@@ -6,9 +6,11 @@ import base64
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,48 @@ def test_a_killed_run_resumes_and_its_report_is_that_of_an_undisturbed_one(
     assert len({record["path"] for record in resumed}) == count
     one_write = 64
     assert sum(record_is_cached for record_is_cached in cached) >= seen - one_write
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 kB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a file system is not allowed here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_cache_on_a_full_disk_costs_a_warning(run_cli: RunCli, clean_tree: Path, small_disk: Path) -> None:
+    (small_disk / "filler").write_bytes(b"x" * 56 * 1024)
+    asked = run_cli("clean", "--cache", str(small_disk), code=2)
+    assert b"dfscan: error: cannot use the cache in " in asked.stderr
+    done = run_cli("clean", env={"DFSCAN_CACHE": None, "XDG_CACHE_HOME": str(small_disk)})
+    assert len(records(done.stdout)) == 2
+    assert b"dfscan: warning: scanning without a cache: " in done.stderr
+
+
+@posix
+def test_a_home_that_cannot_be_written_costs_a_warning(run_cli: RunCli, clean_tree: Path) -> None:
+    without = {"DFSCAN_CACHE": None, "XDG_CACHE_HOME": "/dev/null/nowhere"}
+    done = run_cli("clean", env=without)
+    assert len(records(done.stdout)) == 2
+    assert b"dfscan: warning: scanning without a cache: " in done.stderr
+    refused = run_cli("clean", "--new-only", env=without, code=2)
+    assert b"dfscan: error: cannot use the cache in " in refused.stderr
+    assert refused.stdout == b""
+
+
+def test_a_torn_cache_costs_a_warning(run_cli: RunCli, clean_tree: Path, cli_environment: dict[str, str]) -> None:
+    cache = Path(cli_environment["DFSCAN_CACHE"]) / "cache.sqlite3"
+    run_cli("clean")
+    cache.write_bytes(cache.read_bytes()[:5000])
+    done = run_cli("clean")
+    assert [record["cached"] for record in records(done.stdout)] == [False, False]
+    assert b"was set aside as cache.sqlite3.broken-" in done.stderr
+    assert [record["cached"] for record in records(run_cli("clean").stdout)] == [True, True]
 
 
 def test_a_rescan_of_unchanged_pictures_imports_no_engine(
