@@ -20,17 +20,17 @@ def open_met(file: ImageFile) -> io.FileIO | Failure:
     regular file, stands at its path by now.
     """
     try:
-        handle = io.FileIO(os.open(file.path, _FLAGS), "rb")
+        descriptor = os.open(file.path, _FLAGS)
     except OSError as error:
         return cannot_read(error)
     except ValueError as error:  # a NUL in a path that came from a list
         return Failure(Stage.DECODE, Reason.UNREADABLE, str(error))
-    status = os.fstat(handle.fileno())
+    status = os.fstat(descriptor)
     swapped = file.inode and (status.st_dev, status.st_ino) != (file.device, file.inode)
     if swapped or not stat.S_ISREG(status.st_mode):
-        handle.close()
+        os.close(descriptor)
         return Failure(Stage.DECODE, Reason.CHANGED, "another file stands at this path than when it was found")
-    return handle
+    return io.FileIO(descriptor, "rb")
 
 
 def read_head(handle: io.FileIO) -> bytes | Failure:

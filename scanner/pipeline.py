@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from scanner.baseline import apply_baseline, read_decisions
 from scanner.cache import CacheKeys, open_cache
 from scanner.engine.cpus import usable_cpus
 from scanner.engine.providers import sure_provider
@@ -56,6 +57,7 @@ class Scan:
         self.model: Model = load_model(options.model)
         self.policy = verdict_policy(options, self.model)
         self.batch_size = options.batch_size or DEFAULT_BATCH_SIZE
+        self.decisions = read_decisions(options.baseline) if options.baseline else {}
         self.missing: list[str] = []
         self._progress = progress or NoProgress()
         self._on_missing = on_missing
@@ -90,14 +92,16 @@ class Scan:
         for examined in self._engine.examine(self._items()):
             if self.cache is not None:
                 self.cache.store(examined)
-            result = judge(examined, self.model, self.policy)
+            result = apply_baseline(judge(examined, self.model, self.policy), self.decisions)
             self._progress.advance(result)
             yield result
 
     def __enter__(self) -> Scan:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
