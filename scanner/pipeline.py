@@ -1,4 +1,4 @@
-"""Composes the stages of a run; the only place that knows their order (named so that `from scanner import scan` works)."""
+"""Composes the stages of a run; the only place that knows their order (`scan` is the function, not this module)."""
 
 from __future__ import annotations
 

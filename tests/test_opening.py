@@ -45,10 +45,10 @@ def test_what_is_no_regular_file_any_more_is_not_read_and_leaks_nothing(tmp_path
     else:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(path))
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(20):
         assert reason(ImageFile(str(path))) in (Reason.CHANGED, Reason.UNREADABLE)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_file_that_is_gone_has_vanished(tmp_path: Path) -> None:
