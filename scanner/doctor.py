@@ -13,7 +13,7 @@ from typing import Any
 from scanner import __version__
 from scanner.errors import DfscanError
 
-_LIBRARIES = ("numpy", "pillow", "simplejpeg", "onnxruntime", "typer", "rich", "jinja2", "pathspec", "filelock")
+_LIBRARIES = ("numpy", "pillow", "simplejpeg", "onnxruntime", "typer", "rich", "jinja2", "filelock")
 _RUNTIMES = (
     "onnxruntime",
     "onnxruntime-gpu",
