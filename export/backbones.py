@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,9 +124,12 @@ def _load(model: keras.Model, file: Path) -> None:
     if not file.is_file():
         raise UsageError(f"--weights {file}: there is no such file (or use imagenet or none)")
     try:
-        if file.suffix == ".keras":
-            model.set_weights(keras.saving.load_model(file, compile=False).get_weights())
-        else:
-            model.load_weights(file)
-    except (OSError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns of layers that it does not find in the file, and leaves them as they were.
+            warnings.simplefilter("error", UserWarning)
+            if file.suffix == ".keras":
+                model.set_weights(keras.saving.load_model(file, compile=False).get_weights())
+            else:
+                model.load_weights(file)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
         raise UsageError(f"--weights {file} does not fit {model.name}: {str(error).splitlines()[0]}") from error

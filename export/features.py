@@ -191,6 +191,14 @@ def _rows(record: Record) -> NDArray[np.float16] | str:
     return _worker.rows(record)
 
 
+def stacked_views(record: Record, plan: Plan) -> NDArray[np.uint8]:
+    """`picture_views` as one array [R, S, S, 3]; raises InputError where the picture can no longer be read."""
+    views = picture_views(record, plan)
+    if isinstance(views, Failure):
+        raise InputError(f"{record.file} can no longer be read ({views.reason}); run prepare again")
+    return np.stack(views)
+
+
 def picture_views(record: Record, plan: Plan) -> list[NDArray[np.uint8]] | Failure:
     """The views of a picture in the order of `Plan.rows`, each uint8 [S, S, 3]."""
     data = read_bytes(ImageFile(record.file), Limits().max_bytes)

@@ -15,15 +15,13 @@ from tqdm import tqdm
 
 from export import checkpoint
 from export.conditions import Condition
-from export.features import Plan, picture_views
+from export.features import Plan, stacked_views
 from export.manifest import Record
 from export.metrics import auc
 from export.network import Network
 from export.sampling import mixup, picture_weights
 from export.scoring import KerasClassifier
 from scanner.decode import init_worker
-from scanner.errors import InputError
-from scanner.records import Failure
 
 _CHECKED = 400
 """Pictures of validation on which a state is judged between epochs; the final figures take all of them."""
@@ -126,24 +124,13 @@ class _Check:
         own = replace(plan, augmentation=None, conditions=(Condition.AS_IS, Condition.WEB))
         self._groups, _ = own.rows()
         self._weights = np.array([group.weight / group.count for group in plan.policy.groups])[self._groups] / 2
-        self._views = [_read(val[i], own) for i in order]
+        self._views = [stacked_views(val[i], own) for i in order]
         self._labels = np.array([val[i].generated for i in order])
 
     def auc(self) -> float:
         """AUC of the mean logit over both conditions, by the network's present weights."""
         logits = [float(self._classifier.classify(views, self._groups) @ self._weights) for views in self._views]
         return auc(self._labels, np.array(logits))
-
-
-def _read(record: Record, plan: Plan) -> NDArray[np.uint8]:
-    views = picture_views(record, plan)
-    if isinstance(views, Failure):
-        raise InputError(f"{record.file} can no longer be read ({views.reason}); run prepare again")
-    return np.stack(views)
-
-
-def _job(arguments: tuple[Record, Plan]) -> NDArray[np.uint8]:
-    return _read(*arguments)
 
 
 _AHEAD = 8
@@ -165,7 +152,7 @@ def _batches(
                 rng = np.random.default_rng([settings.seed, following])
                 pictures = [train[i] for i in rng.choice(len(train), settings.batch, p=weights)]
                 jobs = [(r, _one_draw(plan, following * settings.batch + k)) for k, r in enumerate(pictures)]
-                waiting.append((rng, pictures, pool.map_async(_job, jobs, chunksize=2)))
+                waiting.append((rng, pictures, pool.starmap_async(stacked_views, jobs, chunksize=2)))
                 following += 1
             rng, pictures, result = waiting.pop(0)
             x = np.concatenate(result.get())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -123,7 +124,7 @@ def _begin(options: TrainOptions, records: Sequence[Record]) -> Run:
     wide = options.network
     if wide.head is HeadForm.STATISTICS:
         wide = replace(wide, hidden=wide.hidden * options.seeds)
-    asked = {"options": options.as_json(), "data_hash": data_hash(records)}
+    asked = json.loads(json.dumps({"options": options.as_json(), "data_hash": data_hash(records)}))
     if path.exists():
         config = read_json(path)
         if not options.resume:
