@@ -38,7 +38,7 @@ PAYLOADS = {
 
 def read(blocks: Blocks, file: BinaryIO, settings: EvidenceSettings) -> list[Evidence]:
     """One evidence for the mark found, if any; a miss says nothing (JPEG, resizing and cropping destroy the marks)."""
-    if not settings.watermarks or blocks.format not in ("png", "webp", "tiff", "gif"):
+    if not settings.watermarks or blocks.format not in ("png", "webp"):
         return []
     if not _SMALLEST <= (blocks.width or 0) * (blocks.height or 0) <= settings.max_pixels:
         return []
@@ -46,7 +46,7 @@ def read(blocks: Blocks, file: BinaryIO, settings: EvidenceSettings) -> list[Evi
 
     file.seek(0)
     try:
-        with Image.open(io.BytesIO(file.read()), formats=["PNG", "WEBP", "TIFF", "GIF"]) as picture:
+        with Image.open(io.BytesIO(file.read()), formats=["PNG", "WEBP"]) as picture:
             pixels = np.asarray(picture.convert("RGB"))
     except Exception:  # the decoder names what is wrong with the pixels
         return []
