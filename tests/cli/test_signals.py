@@ -14,6 +14,18 @@ import pytest
 from scanner.schema import load_schema
 from tests.fakes import WHITE, picture
 
+
+def wait_until_ready(pid: int) -> None:
+    """Wait until a process has its handler of SIGTERM: until then the signal ends it as it ends any program."""
+    for _ in range(600):
+        status = Path(f"/proc/{pid}/status").read_text()
+        caught = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")), 16)
+        if caught >> (signal.SIGTERM - 1) & 1:
+            return
+        time.sleep(0.1)
+    pytest.fail("the scan did not begin")
+
+
 CODES = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
 
@@ -69,7 +81,7 @@ def test_a_signal_while_a_list_is_waited_for(
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(b"a.png\n" * 3)
         process.stdin.flush()
-        time.sleep(1.5)
+        wait_until_ready(process.pid)
         process.send_signal(signum)
         process.communicate(timeout=60)
     assert process.returncode == code
