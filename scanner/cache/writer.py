@@ -15,7 +15,7 @@ INSERT INTO contents (sha256, size) VALUES (?, ?)
 ON CONFLICT (sha256) DO UPDATE SET size = excluded.size WHERE size <> excluded.size
 """  # a file that grew while it was read has left a wrong size
 
-_ROWS = 64
+_ROWS = 16
 _SECONDS = 1.0
 
 
@@ -42,7 +42,7 @@ class Place:
 
 
 class Writer:
-    """Collects rows and writes them every second or every few dozen, so that a killed run loses no more."""
+    """Collects rows and writes them every second or every few, so that a killed run loses no more."""
 
     def __init__(self, database: sqlite3.Connection, scorer: int, reader: int) -> None:
         self._database = database

@@ -58,7 +58,8 @@ def test_the_records_are_what_find_lists(run_cli: RunCli, image_tree: Path, tmp_
 def test_a_killed_run_resumes_and_its_report_is_that_of_an_undisturbed_one(
     run_cli: RunCli, command: list[str], cli_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    count = 120 * (KILLS + 1)
+    count = 720 if KILLS <= 5 else 2000
+    step = count // (KILLS + 1)
     for number in range(count):
         brightness = WHITE if number % 7 == 0 else BLACK
         path = picture(tmp_path / "photos" / f"{number // 40:03}" / f"{number:05}.png", brightness)
@@ -70,7 +71,7 @@ def test_a_killed_run_resumes_and_its_report_is_that_of_an_undisturbed_one(
             [*command, "photos", "--quiet"], stdout=subprocess.PIPE, env=cli_environment, cwd=tmp_path
         )
         assert process.stdout is not None
-        stop = min(count - 1, seen + chance.randrange(20, 120))
+        stop = seen + chance.randrange(1, step + 1)
         for _ in range(stop):
             assert process.stdout.readline()
         process.send_signal(signal.SIGKILL)
@@ -83,8 +84,8 @@ def test_a_killed_run_resumes_and_its_report_is_that_of_an_undisturbed_one(
     assert not any(record.pop("cached") for record in undisturbed)
     assert resumed == undisturbed
     assert len({record["path"] for record in resumed}) == count
-    one_write = 64
-    assert sum(record_is_cached for record_is_cached in cached) >= seen - one_write
+    one_write = 16
+    assert sum(cached) >= seen - one_write
 
 
 @pytest.fixture
