@@ -49,4 +49,4 @@ def diff(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(cls=Command)(diff)
+    app.command(cls=Command, short_help="Say what two reports say differently.")(diff)

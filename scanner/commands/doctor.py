@@ -26,4 +26,4 @@ def doctor(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(cls=Command)(doctor)
+    app.command(cls=Command, short_help="Say what this installation can do.")(doctor)

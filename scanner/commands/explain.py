@@ -64,4 +64,4 @@ def explain(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(cls=Command)(explain)
+    app.command(cls=Command, short_help="Print everything known about one file.")(explain)

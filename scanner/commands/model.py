@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scanner.commands.command import Command
 from scanner.options import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from scanner.model import ViewGroup
 
 
 def show(
@@ -30,7 +33,7 @@ def show(
         ("Version", model.version),
         ("Folder", str(model.folder)),
         ("Shipped", ", ".join(shipped_models()) or "none"),
-        ("Views", "; ".join(_view(group) for group in model.views.as_json()["groups"])),
+        ("Views", "; ".join(_view(group, model.views.size) for group in model.views.groups)),
     ]
     for title, value in facts:
         typer.echo(_safe(f"{title + ':':<10}{value}"))
@@ -44,9 +47,13 @@ def show(
             typer.echo(_safe(line))
 
 
-def _view(group: dict[str, Any]) -> str:
-    scale = f"short side {group['short_side']}" if group["short_side"] else "native size"
-    return f"{group['count']} x {group['crops']} at {scale} (weight {group['weight']:g})"
+def _view(group: ViewGroup, size: int) -> str:
+    """One line on what the network sees of a picture: `3 crops of 224 px (diagonal) at short side 512`."""
+    if group.crops.value == "whole":
+        return f"the whole picture at {size} x {size} px"
+    crops = "1 crop" if group.count == 1 else f"{group.count} crops"
+    scale = f"short side {group.short_side}" if group.short_side else "native size"
+    return f"{crops} of {size} px ({group.crops.value}) at {scale}"
 
 
 def _safe(line: str) -> str:
@@ -57,4 +64,4 @@ def _safe(line: str) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("model", cls=Command)(show)
+    app.command("model", cls=Command, short_help="Show a model's card.")(show)

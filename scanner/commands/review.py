@@ -41,4 +41,4 @@ def review(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(cls=Command)(review)
+    app.command(cls=Command, short_help="Build the review sheet of an earlier report.")(review)

@@ -42,4 +42,4 @@ def undo(
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("undo", cls=Command)(undo)
+    app.command("undo", cls=Command, short_help="Put copied or moved files back.")(undo)
