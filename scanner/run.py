@@ -55,6 +55,7 @@ def run_scan(
 
             scan = Scan(options, progress=display, on_missing=report_missing, on_warning=messages.warning)
         stack.enter_context(scan)
+        messages.info(f"model {scan.model.identity}, {scan.provider}, {scan.workers} workers")
         _expect_total(options, display)
         run = _Run(scan, reports, interrupts, actions)
         run.records(run_info(scan, options, command))
