@@ -37,7 +37,7 @@ class Directory(dict[int, Entry]):
 def read_ifd(data: Bytes, offset: int | None) -> Directory:
     """The directory at `offset`, or the first where that is None; raises ValueError where there is none."""
     header = data.at(0, 8)
-    if header[:4] not in (b"II*\x00", b"MM\x00*"):
+    if header[:4] not in (b"II*\x00", b"MM\x00*", b"MM*\x00"):  # the last is wrong, and what Blender writes
         raise ValueError("no TIFF header")
     directory = Directory()
     directory.order = "<" if header[:2] == b"II" else ">"

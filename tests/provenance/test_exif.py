@@ -23,6 +23,12 @@ def test_a_camera_is_weak_evidence_of_a_capture(big: bool) -> None:
     assert declared([found]) is None
 
 
+def test_blenders_byte_order_mark_is_forgiven() -> None:
+    block = exif({0x0131: "Imaginairy / Stable Diffusion sd15"}, big=True)
+    (found,) = read(jpeg(exif=b"MM*\x00" + block[4:]))
+    assert found.generator == "Imaginairy"
+
+
 def test_a_turned_picture_is_of_the_same_size() -> None:
     assert read(jpeg(exif=exif(CAMERA, exposure(48, 64))))[0].claim is Declared.CAPTURED
 
