@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -21,6 +22,10 @@ START_SECONDS = 120.0
 CHILD = "import sys; sys.path[:] = sys.argv[1:]; from scanner.engine.child import main; main()"
 """Program of a child; its arguments are this process's module search path."""
 
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(128 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
+"""glibc keeps freed memory up to these bytes instead of returning it: a child decodes one large picture after the
+other, and getting every page anew took a third of the time that 12-megapixel pictures took before inference."""
+
 
 class ChildRefusedError(DfscanError):
     """The child ended before it could serve, without a reason of its own."""
@@ -31,6 +36,11 @@ class _Running:
     process: subprocess.Popen[bytes]
     to_child: BinaryIO
     from_child: BinaryIO
+
+
+def child_environment() -> dict[str, str]:
+    """This process's environment with the memory settings of a child; the user's own settings hold."""
+    return {**_MEMORY, **os.environ}
 
 
 class Guard:
@@ -76,6 +86,7 @@ class Guard:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=child_environment(),
         )
         running = _Running(process, cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout))
         with self._lock:

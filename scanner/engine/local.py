@@ -6,12 +6,11 @@ border and no core waits for another stage. Only scores and evidence come back.
 
 from __future__ import annotations
 
-import itertools
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from scanner.engine.guard import CHILD, Guard
@@ -20,6 +19,10 @@ from scanner.records import Examined, ImageFile
 
 _TASKS_AHEAD = 16
 """Tasks in flight a worker: how far the others may run ahead of one slow picture."""
+
+_CHUNK_BYTES = 4 * 1024 * 1024
+"""Encoded bytes that a child takes at once: a few camera pictures keep it busy for long enough, and with more of them
+the other cores would wait for the last chunk of a run."""
 
 _WATCH_SECONDS = 0.25
 
@@ -38,18 +41,20 @@ class LocalEngine:
     """A fixed set of guarded children, started when they are first needed."""
 
     def __init__(self, start: Start, *, workers: int, chunk: int, timeout: float, program: str = CHILD) -> None:
-        """`chunk`: files that a child examines together; `timeout`: seconds that one file may take;
+        """`chunk`: files that a child examines together at most; `timeout`: seconds that one file may take;
         `program`: what a child runs, replaced only to test what happens when it dies."""
         self.workers = workers
         self.provider: str | None = None
         self._chunk = chunk
         self._guards = [Guard(start, timeout, program) for _ in range(workers)]
+        self._serving = 0
+        """Guards that take tasks; the others are not needed yet."""
         self._tasks: queue.SimpleQueue[_Slot | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
 
     def open(self) -> None:
-        """Start the first child, which proves model and device; the others start with their first task."""
+        """Start the first child, which proves model and device; the others start when tasks wait for them."""
         if self._threads:
             return
         self._start_thread(self._watch)
@@ -59,8 +64,7 @@ class LocalEngine:
             self.close()
             raise
         self.provider = self._guards[0].provider
-        for guard in self._guards:
-            self._start_thread(self._work, guard)
+        self._serve_more()
 
     def examine(self, files: Iterator[ImageFile | Examined]) -> Iterator[Examined]:
         """One result an item, in order; reads at most a bounded number of items ahead."""
@@ -70,6 +74,8 @@ class LocalEngine:
             if slot.files:
                 self.open()
                 self._tasks.put(slot)
+                if self._serving < self.workers and _unfinished(ahead) > self._serving:
+                    self._serve_more()
             while ahead and (ahead[0].done.is_set() or len(ahead) >= _TASKS_AHEAD * self.workers):
                 yield from _results(ahead.popleft())
         while ahead:
@@ -91,22 +97,29 @@ class LocalEngine:
     def _slots(self, files: Iterator[ImageFile | Examined]) -> Iterator[_Slot]:
         """Chunks of files to examine, and in between what is known already, in order."""
         chunk: list[ImageFile] = []
+        size = 0
         for item in files:
             if isinstance(item, ImageFile) and item.failure is None:
                 chunk.append(item)
-                if len(chunk) == self._chunk:
+                size += item.size or 0
+                if len(chunk) == self._chunk or size >= _CHUNK_BYTES:
                     yield _Slot(files=chunk)
-                    chunk = []
+                    chunk, size = [], 0
                 continue
             if chunk:
                 yield _Slot(files=chunk)
-                chunk = []
+                chunk, size = [], 0
             known = item if isinstance(item, Examined) else Examined(item, item.failure)
             slot = _Slot(results=[known])
             slot.done.set()
             yield slot
         if chunk:
             yield _Slot(files=chunk)
+
+    def _serve_more(self) -> None:
+        """Let one more guard take tasks."""
+        self._start_thread(self._work, self._guards[self._serving])
+        self._serving += 1
 
     def _start_thread(self, target: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, name="dfscan-guard", daemon=True)
@@ -126,6 +139,10 @@ class LocalEngine:
             now = time.monotonic()
             for guard in self._guards:
                 guard.expire(now)
+
+
+def _unfinished(slots: Iterable[_Slot]) -> int:
+    return sum(not slot.done.is_set() for slot in slots)
 
 
 def _results(slot: _Slot) -> list[Examined]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-
 from scanner.options import Device
 
 PROVIDERS: dict[Device, str] = {
@@ -31,6 +29,8 @@ def sure_provider(device: Device) -> str | None:
 
 
 def _is_installed(distribution: str) -> bool:
+    from importlib import metadata  # brings the email package along, which no worker needs
+
     try:
         metadata.distribution(distribution)
     except metadata.PackageNotFoundError:

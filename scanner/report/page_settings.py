@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from scanner.baseline import Decisions
 from scanner.limits import Limits
-from scanner.report.heatmap import HeatmapSource
+
+if TYPE_CHECKING:
+    from scanner.baseline import Decisions
+    from scanner.report.heatmap import HeatmapSource
 
 DEFAULT_THUMBNAILS = 1000
 MOST_RECORDS = 20_000

@@ -1,5 +1,6 @@
 """The guarded engine: order is kept, a picture that kills or hangs its worker costs only itself."""
 
+import dataclasses
 import itertools
 import os
 import signal
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner.classifier import OnnxClassifier
+from scanner.engine.guard import CHILD
 from scanner.engine.inline import InlineEngine
 from scanner.engine.local import LocalEngine
 from scanner.engine.wire import Start
@@ -30,16 +32,16 @@ POISONED = """
 import sys; sys.path[:] = sys.argv[1:]
 import os, signal, time
 import scanner.examine as examine
-decode = examine.decode
-def poisoned(data, **options):
+decode_frames = examine.decode_frames
+def poisoned(data, *rest, **options):
     if b"KILL-ME" in data[-64:]:
         os.kill(os.getpid(), signal.SIGKILL)
     if b"HANG-ME" in data[-64:]:
         time.sleep(60)
     if b"PRINT-ME" in data[-64:]:
         os.write(1, b"noise"); os.write(2, b"noise")
-    return decode(data, **options)
-examine.decode = poisoned
+    return decode_frames(data, *rest, **options)
+examine.decode_frames = poisoned
 from scanner.engine.child import main; main()
 """
 """A child whose decoder dies, hangs or prints on pictures that end in a magic word."""
@@ -170,9 +172,9 @@ def test_a_graph_of_another_form_is_a_model_error(tmp_path: Path, tiny_model_dir
     import shutil
 
     broken = shutil.copytree(tiny_model_dir, tmp_path / "broken")
-    (broken / "model.onnx").write_bytes(b"no graph")
+    (broken / "model.onnx").write_bytes(b"\x08\x07")  # ONNX, with a version and nothing else
     card = json.loads((broken / "model.json").read_text())
-    card["sha256"] = hashlib.sha256(b"no graph").hexdigest()
+    card["sha256"] = hashlib.sha256(b"\x08\x07").hexdigest()
     (broken / "model.json").write_text(json.dumps(card))
     engine = LocalEngine(start(broken), workers=1, chunk=1, timeout=30)
     with pytest.raises(ModelError, match="cannot be loaded"):
@@ -213,3 +215,29 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_one_picture_starts_one_worker_and_more_start_more(tmp_path: Path, tiny_model_dir: Path) -> None:
+    items = files(tmp_path, [f"{i}.png" for i in range(12)])
+    started = tmp_path / "started"
+    program = f"open({str(started)!r}, 'a').write('x')\n" + CHILD
+    for count, expected in ((1, 1), (12, 3)):
+        started.unlink(missing_ok=True)
+        engine = LocalEngine(start(tiny_model_dir), workers=3, chunk=1, timeout=30, program=program)
+        assert len(examined(engine, list(items[:count]))) == count
+        assert len(started.read_text()) == expected
+
+
+def test_a_chunk_ends_early_at_large_files(tmp_path: Path, tiny_model_dir: Path) -> None:
+    items = [dataclasses.replace(item, size=3 << 20) for item in files(tmp_path, [f"{i}.png" for i in range(5)])]
+    asked = tmp_path / "asked"
+    program = CHILD.replace(
+        "main()",
+        "import scanner.examine as e; examine = e.Examiner.examine\n"
+        "def note(self, files):\n"
+        f"    open({str(asked)!r}, 'a').write(str(len(files)))\n"
+        "    return examine(self, files)\n"
+        "e.Examiner.examine = note; main()",
+    )
+    examined(LocalEngine(start(tiny_model_dir), workers=1, chunk=8, timeout=30, program=program), list(items))
+    assert asked.read_text() == "221"
