@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import io
 import warnings
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,7 @@ _FORMATS = tuple(
     )
 )
 """Pillow tries these and no others: some of its readers run programs or expand without bound."""
+_WITH_FRAMES = frozenset({"GIF", "PNG", "WEBP", "AVIF", "TIFF"})
 _ORIENTATION = 0x0112
 _NEW_SUBFILE_TYPE = 254
 _DNG_VERSION = 50706
@@ -71,53 +74,101 @@ def decode(data: bytes, *, short_side: int | None = None, limits: Limits | None 
     `short_side`: a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as at least this short side is left (pixels);
     None decodes it whole. Never raises for what the bytes hold.
     """
+    return next(decode_frames(data, 1, short_side=short_side, limits=limits))
+
+
+def decode_frames(
+    data: bytes, count: int, *, short_side: int | None = None, limits: Limits | None = None
+) -> Iterator[DecodedImage | Failure]:
+    """Decode at most `count` frames of a GIF, PNG, WebP, AVIF or TIFF, spread evenly from the first one on.
+
+    Yields at least one item; a frame that cannot be decoded gives a Failure, the last one. See `decode`.
+    """
     limits = limits or Limits()
     if not data:
-        return Failure(Stage.DECODE, Reason.EMPTY, "the file is empty")
+        yield Failure(Stage.DECODE, Reason.EMPTY, "the file is empty")
+        return
     kind, name = sniff(data[:SNIFF_BYTES])
     if kind is Kind.OTHER:
-        return Failure(Stage.DECODE, Reason.NOT_A_PICTURE, "no picture format by content")
+        yield Failure(Stage.DECODE, Reason.NOT_A_PICTURE, "no picture format by content")
+        return
     if kind is Kind.UNSUPPORTED or (kind is Kind.HEIF and not heif_available()):
         hint = "; install dfscan[heif]" if kind is Kind.HEIF else ""
-        return Failure(Stage.DECODE, Reason.UNSUPPORTED, f"{name} cannot be read by this installation{hint}")
+        yield Failure(Stage.DECODE, Reason.UNSUPPORTED, f"{name} cannot be read by this installation{hint}")
+        return
     try:
-        return _decode(data, kind, short_side, limits)
+        yield from _decode(data, kind, count, short_side, limits)
     except MemoryError:
-        return Failure(Stage.DECODE, Reason.OUT_OF_MEMORY, "not enough memory for this picture")
+        yield Failure(Stage.DECODE, Reason.OUT_OF_MEMORY, "not enough memory for this picture")
     except Image.DecompressionBombError as error:  # Pillow's own limit, where `init_worker` has not lifted it
-        return Failure(Stage.DECODE, Reason.TOO_MANY_PIXELS, _one_line(error))
+        yield Failure(Stage.DECODE, Reason.TOO_MANY_PIXELS, _one_line(error))
     except UnidentifiedImageError:
-        return Failure(Stage.DECODE, Reason.CORRUPT, f"starts like {name}, but cannot be read as one")
+        yield Failure(Stage.DECODE, Reason.CORRUPT, f"starts like {name}, but cannot be read as one")
     except Exception as error:  # Pillow raises nearly anything on broken files (OSError, ValueError, SyntaxError ...)
         truncated = "truncated" in str(error).lower()
-        return Failure(Stage.DECODE, Reason.TRUNCATED if truncated else Reason.CORRUPT, _one_line(error))
+        yield Failure(Stage.DECODE, Reason.TRUNCATED if truncated else Reason.CORRUPT, _one_line(error))
 
 
-def _decode(data: bytes, kind: Kind, short_side: int | None, limits: Limits) -> DecodedImage | Failure:
+def _decode(
+    data: bytes, kind: Kind, count: int, short_side: int | None, limits: Limits
+) -> Iterator[DecodedImage | Failure]:
     formats = (*_FORMATS, "HEIF") if kind is Kind.HEIF else _FORMATS
     with Image.open(io.BytesIO(data), formats=formats) as picture:
-        width, height = picture.size
-        if width < 1 or height < 1:
-            return Failure(Stage.DECODE, Reason.CORRUPT, f"a size of {width}x{height}")
-        if picture.format == "TIFF" and _is_raw(picture):
-            return Failure(Stage.DECODE, Reason.UNSUPPORTED, "camera raw (TIFF-based) cannot be read")
-        is_jpeg = picture.format in ("JPEG", "MPO")
-        factor = reduction(min(width, height), short_side) if is_jpeg else 1
-        if -(-width // factor) * -(-height // factor) > limits.max_pixels:
-            return Failure(Stage.DECODE, Reason.TOO_MANY_PIXELS, f"{width}x{height} is over {limits.max_pixels} pixels")
-        orientation = _orientation(picture)
-        pixels = _jpeg_pixels(data, picture, factor) if is_jpeg else None
-        if pixels is None:
-            if factor > 1:
-                picture.draft(None, (width // factor, height // factor))
-            pixels = _pillow_pixels(picture)
-        turned = orientation >= 5
-        return DecodedImage(
-            pixels=_orient(pixels, orientation),
-            width=height if turned else width,
-            height=width if turned else height,
-            format="JPEG" if is_jpeg else str(picture.format),
-        )
+        first = _first_frame(data, picture, short_side, limits)
+        yield first
+        if count == 1 or isinstance(first, Failure) or picture.format not in _WITH_FRAMES:
+            return
+        first = replace(first, pixels=np.empty((0, 0, 3), np.uint8))  # the next frame needs the memory
+        for number in frame_numbers(picture, count, limits.max_pixels):
+            picture.seek(number)
+            if picture.format == "TIFF" and _subfile_type(picture) & 0b101:  # a smaller copy or the mask of a page
+                continue
+            width, height = picture.size
+            if width * height > limits.max_pixels:
+                yield _too_many_pixels(width, height, limits)
+                return
+            yield replace(first, pixels=_orient(_pillow_pixels(picture), _orientation(picture)))
+
+
+def frame_numbers(picture: Image.Image, count: int, max_pixels: int) -> list[int]:
+    """The frames to look at beside the first: at most `count` - 1, evenly spread over those within reach.
+
+    Frames build on each other in most formats, so that all up to the last one looked at have to be decoded: out of
+    reach is what lies behind more than `max_pixels` pixels of frames.
+    """
+    width, height = picture.size
+    reach = max(1, min(int(getattr(picture, "n_frames", 1)), max_pixels // (width * height)))
+    steps = min(count, reach) - 1
+    return [round(step * (reach - 1) / steps) for step in range(1, steps + 1)]
+
+
+def _first_frame(data: bytes, picture: Image.Image, short_side: int | None, limits: Limits) -> DecodedImage | Failure:
+    width, height = picture.size
+    if width < 1 or height < 1:
+        return Failure(Stage.DECODE, Reason.CORRUPT, f"a size of {width}x{height}")
+    if picture.format == "TIFF" and _is_raw(picture):
+        return Failure(Stage.DECODE, Reason.UNSUPPORTED, "camera raw (TIFF-based) cannot be read")
+    is_jpeg = picture.format in ("JPEG", "MPO")
+    factor = reduction(min(width, height), short_side) if is_jpeg else 1
+    if -(-width // factor) * -(-height // factor) > limits.max_pixels:
+        return _too_many_pixels(width, height, limits)
+    orientation = _orientation(picture)
+    pixels = _jpeg_pixels(data, picture, factor) if is_jpeg else None
+    if pixels is None:
+        if factor > 1:
+            picture.draft(None, (width // factor, height // factor))
+        pixels = _pillow_pixels(picture)
+    turned = orientation >= 5
+    return DecodedImage(
+        pixels=_orient(pixels, orientation),
+        width=height if turned else width,
+        height=width if turned else height,
+        format="JPEG" if is_jpeg else str(picture.format),
+    )
+
+
+def _too_many_pixels(width: int, height: int, limits: Limits) -> Failure:
+    return Failure(Stage.DECODE, Reason.TOO_MANY_PIXELS, f"{width}x{height} is over {limits.max_pixels} pixels")
 
 
 def _jpeg_pixels(data: bytes, picture: Image.Image, factor: int) -> NDArray[np.uint8] | None:
@@ -173,8 +224,12 @@ def _from_deep(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _is_raw(picture: Image.Image) -> bool:
     """Whether a TIFF is a camera's raw file, whose first image is only a preview (TIFF/EP, DNG 1.7)."""
+    return _DNG_VERSION in getattr(picture, "tag_v2", {}) or bool(_subfile_type(picture) & 1)
+
+
+def _subfile_type(picture: Image.Image) -> int:
     tags: Any = getattr(picture, "tag_v2", {})
-    return _DNG_VERSION in tags or bool(int(tags.get(_NEW_SUBFILE_TYPE, 0)) & 1)
+    return int(tags.get(_NEW_SUBFILE_TYPE, 0))
 
 
 def _orientation(picture: Image.Image) -> int:

@@ -18,3 +18,5 @@ class Settings:
     evidence: EvidenceSettings
     batch_size: int
     """Views that one inference call takes at most."""
+    frames: int = 1
+    """Frames of an animation or pages of a document that are looked at, at most."""

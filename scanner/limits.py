@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 DECODER = "dfscan-decode-1"
 """Part of the cache's key: raised when the same bytes begin to give other pixels."""
 

@@ -15,10 +15,10 @@ _HOLDER_FILE = "dfscan.lock.holder"
 
 
 @contextlib.contextmanager
-def hold(folder: Path, *, wait: bool = False) -> Iterator[None]:
+def hold(folder: Path, *, wait: bool = False, way_out: str = "--wait waits for it") -> Iterator[None]:
     """Hold a folder that exists; with `wait` until it is free, otherwise raise LockError at once.
 
-    Raises OSError where the folder cannot be written.
+    `way_out`: what its message says that one can do. Raises OSError where the folder cannot be written.
     """
     from filelock import FileLock, Timeout
 
@@ -26,7 +26,7 @@ def hold(folder: Path, *, wait: bool = False) -> Iterator[None]:
     try:
         lock.acquire(timeout=-1 if wait else 0, poll_interval=0.2)
     except Timeout as error:
-        raise LockError(f"another run ({_holder(folder)}) holds {folder}; --wait waits for it") from error
+        raise LockError(f"another run ({_holder(folder)}) holds {folder}; {way_out}") from error
     except NotImplementedError as error:  # a file system without locks
         raise OSError(f"{folder} cannot be locked: {error}") from error
     try:

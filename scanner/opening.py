@@ -10,6 +10,7 @@ import stat
 from scanner.records import Failure, ImageFile, Reason, Stage
 from scanner.sniff import SNIFF_BYTES, Kind, sniff
 
+_CHANGED = Failure(Stage.DECODE, Reason.CHANGED, "another file stands at this path than when it was found")
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -20,17 +21,33 @@ def open_met(file: ImageFile) -> io.FileIO | Failure:
     regular file, stands at its path by now.
     """
     try:
-        descriptor = os.open(file.path, _FLAGS)
+        descriptor = _open(file)
     except OSError as error:
         return cannot_read(error)
     except ValueError as error:  # a NUL in a path that came from a list
         return Failure(Stage.DECODE, Reason.UNREADABLE, str(error))
-    status = os.fstat(descriptor)
-    swapped = file.inode and (status.st_dev, status.st_ino) != (file.device, file.inode)
-    if swapped or not stat.S_ISREG(status.st_mode):
+    if descriptor is None:
+        return _CHANGED
+    if not _is_met(file, os.fstat(descriptor)):
         os.close(descriptor)
-        return Failure(Stage.DECODE, Reason.CHANGED, "another file stands at this path than when it was found")
+        return _CHANGED
     return io.FileIO(descriptor, "rb")
+
+
+def _open(file: ImageFile) -> int | None:
+    """A descriptor; None where the path is a link that leads elsewhere than when it was met: opening alone can act."""
+    try:
+        return os.open(file.path, _FLAGS | getattr(os, "O_NOFOLLOW", 0))
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EMLINK):  # FreeBSD says EMLINK
+            raise
+    return os.open(file.path, _FLAGS) if _is_met(file, os.stat(file.path)) else None  # noqa: PTH116 - the path as given
+
+
+def _is_met(file: ImageFile, status: os.stat_result) -> bool:
+    """Whether this is a regular file, and the one that was met."""
+    same = not file.inode or (status.st_dev, status.st_ino) == (file.device, file.inode)
+    return same and stat.S_ISREG(status.st_mode)
 
 
 def read_head(handle: io.FileIO) -> bytes | Failure:

@@ -37,6 +37,8 @@ class Flag(enum.StrEnum):
 
 
 DEFAULT_MODEL = "default"
+MOST_FRAMES = 100
+"""All views of a picture are held at once: about 0.5 MB a frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,8 @@ class ScanOptions:
     max_bytes: int = 512 * 1024 * 1024
     timeout: float = 30.0
     """Seconds that one picture may take."""
+    frames: int = 1
+    """Frames of an animation, or pages of a TIFF, that are looked at; a picture's logit is their mean."""
 
     use_cache: bool = False
     """The command line turns it on; a library caller says so."""
@@ -122,5 +126,7 @@ class ScanOptions:
             raise UsageError("--no-cache excludes --cache, --new-only and --rehash")
         if self.null_separated and self.files_from is None:
             raise UsageError("-0 needs --files-from")
+        if not 1 <= self.frames <= MOST_FRAMES:
+            raise UsageError(f"--frames must lie between 1 and {MOST_FRAMES}, not {self.frames}")
         if self.max_pixels < 1 or self.max_bytes < 1 or self.timeout <= 0:
             raise UsageError("--max-pixels, --max-bytes and --timeout must be above 0")

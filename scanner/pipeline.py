@@ -16,6 +16,7 @@ from scanner.engine.providers import sure_provider
 from scanner.errors import InputError
 from scanner.examine_settings import Settings
 from scanner.limits import DECODER, Limits
+from scanner.installed import installed_decoders
 from scanner.model import Model, load_model
 from scanner.opening import settled_by_head
 from scanner.options import ScanOptions
@@ -61,6 +62,7 @@ class Scan:
         self.missing: list[str] = []
         self._progress = progress or NoProgress()
         self._on_missing = on_missing
+        self._met = 0
         self._resources = contextlib.ExitStack()
         settings = self._settings()
         self._engine = self._make_engine(settings, classifier)
@@ -70,9 +72,9 @@ class Scan:
             keys = CacheKeys(
                 model=self.model.sha256,
                 views=self.model.views.identity,
-                decoder=DECODER,
+                decoder=_decoder(options),
                 reader=settings.evidence.identity,
-                limits=f"{settings.limits.identity}-{options.timeout:g}",
+                limits=f"{settings.limits.identity}-{options.timeout:g}-{installed_decoders()}",
             )
             warn = on_warning or (lambda message: None)
             self.cache = self._resources.enter_context(open_cache(options, keys, warn))
@@ -88,7 +90,11 @@ class Scan:
         return self._engine.provider or sure_provider(self.options.device)
 
     def __iter__(self) -> Iterator[FileResult]:
-        """One record for every file found, in the order of the walk."""
+        """One record for every file found, in the order of the walk.
+
+        Raises ArithmeticError should one be missing at the end: a report that does not add up is no report.
+        """
+        records = 0
         for examined in self._engine.examine(self._items()):
             if self.cache is not None:
                 self.cache.store(examined)
@@ -96,7 +102,10 @@ class Scan:
             self._progress.advance(result)
             yield result
 
+            records += 1
     def __enter__(self) -> Scan:
+        if records != self._met:
+            raise ArithmeticError(f"{self._met} files were found, but {records} have a record")
         return self
 
     def __exit__(
@@ -113,6 +122,7 @@ class Scan:
         for file in walk(self.options, missing=self._miss):
             known = self._known(file) if file.failure is None and self.cache is not None else None
             yield known or file
+            self._met += 1
 
     def _known(self, file: ImageFile) -> Examined | None:
         """A result that needs no worker; as long as none is running, files that are no pictures do not start one."""
@@ -135,6 +145,7 @@ class Scan:
             batch_size=self.batch_size,
         )
 
+            frames=options.frames,
     def _make_engine(self, settings: Settings, classifier: Classifier | None) -> Engine:
         options = self.options
         views = sum(group.count for group in self.model.views.groups)
@@ -161,6 +172,11 @@ class Scan:
 
 def _read_anchors(path: Path | None) -> str | None:
     """The certificates of --trust-list; raises InputError where they cannot be read."""
+def _decoder(options: ScanOptions) -> str:
+    """How pictures are decoded, for the cache's key; how far frames are looked for hangs on the limit of pixels."""
+    return DECODER if options.frames == 1 else f"{DECODER}-{options.frames}-frames-in-{options.max_pixels}"
+
+
     if path is None:
         return None
     try:

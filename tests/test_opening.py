@@ -35,6 +35,22 @@ def test_a_file_that_was_replaced_is_not_read(tmp_path: Path) -> None:
     assert reason(file) is Reason.CHANGED
 
 
+def test_a_link_that_was_met_is_followed_and_one_that_was_put_in_place_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = picture(tmp_path / "target.png", WHITE)
+    (tmp_path / "link.png").symlink_to(target)
+    assert reason(met(tmp_path / "link.png")) is None
+    file = met(picture(tmp_path / "a.png", WHITE))
+    (tmp_path / "a.png").unlink()
+    (tmp_path / "a.png").symlink_to("/dev/null")
+    opened: list[int] = []
+    real_open = os.open
+    monkeypatch.setattr(os, "open", lambda *arguments: opened.append(real_open(*arguments)) or opened[-1])
+    assert reason(file) is Reason.CHANGED
+    assert opened == []  # opening a device can do something: it must not even be tried
+
+
 @pytest.mark.parametrize("kind", ["folder", "fifo", "socket"])
 def test_what_is_no_regular_file_any_more_is_not_read_and_leaks_nothing(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from scanner import FileResult, ScanOptions, scan
 from scanner.pipeline import Scan
-from scanner.records import Status
+from scanner.records import Examined, Failure, ImageFile, Reason, Stage, Status
 from tests.fakes import FakeClassifier, picture
 
 
@@ -77,3 +78,47 @@ def test_missing_arguments_are_told_and_the_others_scanned(pictures: Path, tiny_
     with Scan(asked, classifier=FakeClassifier(), on_missing=lambda path, error: told.append(path)) as run:
         assert [Path(result.path).name for result in run] == ["0.png"]
         assert run.missing == told == ["nowhere"]
+
+
+class Forgetful:
+    """An engine that loses a file."""
+
+    provider = "FakeProvider"
+    workers = 1
+
+    def open(self) -> None:
+        """Nothing to open."""
+
+    def examine(self, files: Iterator[ImageFile | Examined]) -> Iterator[Examined]:
+        """All results but the third."""
+        for number, item in enumerate(files):
+            if number != 2:
+                yield item if isinstance(item, Examined) else Examined(item, Failure(Stage.DECODE, Reason.CORRUPT))
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def test_a_run_that_loses_a_file_is_an_error(
+    pictures: Path, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Scan, "_make_engine", lambda self, settings, classifier: Forgetful())
+    with pytest.raises(ArithmeticError, match="11 files were found, but 10 have a record"):
+        list(scan(options(pictures, tiny_model_dir)))
+
+
+def test_failures_are_kept_for_the_same_limits_and_decoders_only(
+    pictures: Path, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = replace(options(pictures, tiny_model_dir), use_cache=True, cache=tmp_path / "cache")
+
+    def cached(asked: ScanOptions) -> tuple[bool, bool]:
+        """Whether scanned pictures and whether failed ones came from the cache."""
+        found = {result.status: result.cached for result in scan(asked, FakeClassifier())}
+        return found[Status.SCANNED], found[Status.FAILED]
+
+    assert [cached(asked), cached(asked)] == [(False, False), (True, True)]
+    other = replace(asked, timeout=31.0)
+    assert [cached(other), cached(other)] == [(True, False), (True, True)]
+    monkeypatch.setattr("scanner.pipeline.installed_decoders", lambda: "pillow=99.0.0")
+    assert [cached(other), cached(other)] == [(True, False), (True, True)]

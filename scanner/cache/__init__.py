@@ -15,6 +15,9 @@ from scanner.options import ScanOptions
 __all__ = ["Cache", "CacheKeys", "default_folder", "open_cache"]
 
 
+_WAY_OUT = "run again later, or with --wait (waits for it), --cache DIR (another cache) or --no-cache"
+
+
 @contextlib.contextmanager
 def open_cache(options: ScanOptions, keys: CacheKeys, warn: Callable[[str], None]) -> Iterator[Cache | None]:
     """The cache that the options name, locked and open; None where it is not to be used.
@@ -30,7 +33,7 @@ def open_cache(options: ScanOptions, keys: CacheKeys, warn: Callable[[str], None
         cache: Cache | None = None
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            stack.enter_context(hold(folder, wait=options.wait))
+            stack.enter_context(hold(folder, wait=options.wait, way_out=_WAY_OUT))
             cache = Cache(
                 folder,
                 keys,

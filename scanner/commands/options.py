@@ -189,6 +189,12 @@ DryRun = Annotated[
 
 MaxPixels = Annotated[int, typer.Option(metavar="N", rich_help_panel=_LIMITS, help="Pixels that are decoded at most.")]
 MaxBytes = Annotated[int, typer.Option(metavar="N", rich_help_panel=_LIMITS, help="Bytes that are read at most.")]
+Frames = Annotated[
+    int,
+    typer.Option(
+        metavar="N", rich_help_panel=_LIMITS, help="Look at up to N frames of an animation or pages of a TIFF."
+    ),
+]
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", rich_help_panel=_LIMITS, help="Time for one picture.")]
 
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", rich_help_panel=_MESSAGES, help="Only errors on standard error.")]

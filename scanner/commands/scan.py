@@ -72,6 +72,7 @@ def scan(
     max_pixels: opt.MaxPixels = _DEFAULT.max_pixels,
     max_bytes: opt.MaxBytes = _DEFAULT.max_bytes,
     timeout: opt.Timeout = _DEFAULT.timeout,
+    frames: opt.Frames = _DEFAULT.frames,
     quiet: opt.Quiet = False,
     progress: opt.Progress = True,
     verbose: opt.Verbose = False,

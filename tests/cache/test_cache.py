@@ -465,7 +465,9 @@ def test_a_second_run_is_refused_with_one_line(folder: Path) -> None:
         with open_cache(options(cache=folder), KEYS, pytest.fail):
             pass
     assert f"another run (process {os.getpid()}, since " in str(refused.value)
-    assert str(refused.value).endswith(f") holds {folder}; --wait waits for it")
+    assert str(refused.value).endswith(
+        f") holds {folder}; run again later, or with --wait (waits for it), --cache DIR (another cache) or --no-cache"
+    )
 
 
 def test_a_folder_that_was_asked_for_must_be_usable(tmp_path: Path) -> None:
