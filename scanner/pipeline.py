@@ -15,8 +15,8 @@ from scanner.engine.cpus import usable_cpus
 from scanner.engine.providers import sure_provider
 from scanner.errors import InputError
 from scanner.examine_settings import Settings
-from scanner.limits import DECODER, Limits
 from scanner.installed import installed_decoders
+from scanner.limits import DECODER, Limits
 from scanner.model import Model, load_model
 from scanner.opening import settled_by_head
 from scanner.options import ScanOptions
@@ -60,9 +60,9 @@ class Scan:
         self.batch_size = options.batch_size or DEFAULT_BATCH_SIZE
         self.decisions = read_decisions(options.baseline) if options.baseline else {}
         self.missing: list[str] = []
+        self._met = 0
         self._progress = progress or NoProgress()
         self._on_missing = on_missing
-        self._met = 0
         self._resources = contextlib.ExitStack()
         settings = self._settings()
         self._engine = self._make_engine(settings, classifier)
@@ -100,12 +100,12 @@ class Scan:
                 self.cache.store(examined)
             result = apply_baseline(judge(examined, self.model, self.policy), self.decisions)
             self._progress.advance(result)
-            yield result
-
             records += 1
-    def __enter__(self) -> Scan:
+            yield result
         if records != self._met:
             raise ArithmeticError(f"{self._met} files were found, but {records} have a record")
+
+    def __enter__(self) -> Scan:
         return self
 
     def __exit__(
@@ -120,9 +120,9 @@ class Scan:
     def _items(self) -> Iterator[ImageFile | Examined]:
         """What the walk met, as results where the cache knows them."""
         for file in walk(self.options, missing=self._miss):
+            self._met += 1
             known = self._known(file) if file.failure is None and self.cache is not None else None
             yield known or file
-            self._met += 1
 
     def _known(self, file: ImageFile) -> Examined | None:
         """A result that needs no worker; as long as none is running, files that are no pictures do not start one."""
@@ -143,9 +143,9 @@ class Scan:
                 max_pixels=options.max_pixels,
             ),
             batch_size=self.batch_size,
+            frames=options.frames,
         )
 
-            frames=options.frames,
     def _make_engine(self, settings: Settings, classifier: Classifier | None) -> Engine:
         options = self.options
         views = sum(group.count for group in self.model.views.groups)
@@ -170,13 +170,13 @@ class Scan:
             self._on_missing(path, error)
 
 
-def _read_anchors(path: Path | None) -> str | None:
-    """The certificates of --trust-list; raises InputError where they cannot be read."""
 def _decoder(options: ScanOptions) -> str:
     """How pictures are decoded, for the cache's key; how far frames are looked for hangs on the limit of pixels."""
     return DECODER if options.frames == 1 else f"{DECODER}-{options.frames}-frames-in-{options.max_pixels}"
 
 
+def _read_anchors(path: Path | None) -> str | None:
+    """The certificates of --trust-list; raises InputError where they cannot be read."""
     if path is None:
         return None
     try:
