@@ -71,13 +71,6 @@ def reasons(evidence: Sequence[Evidence], level: TrustLevel, label: Label | None
     return tuple(dict.fromkeys(lines))
 
 
-def generator_hint(evidence: Sequence[Evidence]) -> str | None:
-    """The generator named by the first evidence of AI that counts, the most trusted first."""
-    order = (Trust.SIGNED, Trust.UNTRUSTED, Trust.UNSIGNED)
-    named = [item for item in evidence if item.generator and counts(item) and item.claim in _AI]
-    return min(named, key=lambda item: order.index(item.trust)).generator if named else None
-
-
 def _effect(item: Evidence, level: TrustLevel) -> str:
     if item.claim is not Declared.AI_GENERATED or flags((item,), level):
         return ""

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from scanner.options import TrustLevel
-from scanner.provenance.declare import counts, declared, flags, generator_hint, reasons
+from scanner.provenance.declare import counts, declared, flags, reasons
 from scanner.records import Declared, Evidence, Label, Trust
 
 SOURCES = ("c2pa", "xmp", "iptc", "exif", "png-text", "comment", "watermark")
@@ -89,13 +89,3 @@ def test_conflicts_are_named() -> None:
     assert conflicts([camera], Label.AI_GENERATED) == []
     assert conflicts([captured], Label.REAL) == []
     assert conflicts([ai], Label.AI_GENERATED) == []
-
-
-def test_the_hint_names_the_most_trusted_generator() -> None:
-    weak = evidence("xmp", Declared.AI_GENERATED, Trust.UNSIGNED, "Weak")
-    strong = evidence("c2pa", Declared.AI_GENERATED, Trust.SIGNED, "Strong")
-    tampered = evidence("c2pa", Declared.AI_GENERATED, Trust.INVALID, "Tampered")
-    camera = evidence("c2pa", Declared.CAPTURED, Trust.SIGNED, "Camera")
-    assert generator_hint([weak, strong]) == "Strong"
-    assert generator_hint([tampered, weak]) == "Weak"
-    assert generator_hint([camera, tampered]) is None
