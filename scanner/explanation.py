@@ -129,7 +129,7 @@ def _pixels(explanation: Explanation) -> list[str]:
     bounds = f"ai-generated from {policy.threshold:.3f}, unsure from {policy.unsure_from:.3f}"
     found = _field("Pixels", f"{result.label.value}: probability {result.probability:.3f} ({bounds})")
     if policy.expected_fpr is not None:
-        share = f"at most {policy.expected_fpr:.1%} of real pictures reach the threshold by mistake"
+        share = f"about {100 * policy.expected_fpr:.2g} % of real pictures reach the threshold by mistake"
         found += _field("", share)
     found += _field("", f"logit {result.logit:+.4f} by model {result.model}")
     for view in explanation.views:

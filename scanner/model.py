@@ -132,6 +132,8 @@ class ThresholdRow:
 
     max_fpr: float
     threshold: float
+    expected_fpr: float | None = None
+    """The rate to expect, where `max_fpr` is a bound and not the measured rate itself (`scanner.calibration`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ class Model:
         rows = [row for row in self.thresholds if row.max_fpr <= max_fpr + 1e-12]
         if not rows:
             smallest = self.thresholds[0].max_fpr
-            raise UsageError(f"--max-fpr {max_fpr:g} is below the smallest measured rate of this model, {smallest:g}")
+            raise UsageError(f"--max-fpr {max_fpr:g} is below the smallest measured rate, {smallest:g}")
         return rows[-1]
 
 

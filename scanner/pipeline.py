@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from scanner.baseline import apply_baseline, read_decisions
 from scanner.cache import CacheKeys, open_cache
+from scanner.calibration.threshold_file import calibrated
 from scanner.engine.cpus import usable_cpus
 from scanner.engine.providers import sure_provider
-from scanner.errors import InputError
 from scanner.examine_settings import Settings
 from scanner.installed import installed_decoders
 from scanner.limits import DECODER, Limits
@@ -21,7 +20,7 @@ from scanner.model import Model, load_model
 from scanner.opening import settled_by_head
 from scanner.options import ScanOptions
 from scanner.progress import NoProgress, Progress
-from scanner.provenance.interface import EvidenceSettings
+from scanner.provenance.interface import evidence_settings
 from scanner.records import Examined, FileResult, ImageFile
 from scanner.verdict import judge, verdict_policy
 from scanner.walk import walk
@@ -55,7 +54,8 @@ class Scan:
         """`classifier` replaces the model's own network and runs in this thread; `on_missing` hears of arguments that
         are not there as the walk comes to them, `on_warning` of what the run can do without."""
         self.options = options
-        self.model: Model = load_model(options.model)
+        model = load_model(options.model)
+        self.model: Model = calibrated(model, options.calibration) if options.calibration else model
         self.policy = verdict_policy(options, self.model)
         self.batch_size = options.batch_size or DEFAULT_BATCH_SIZE
         self.decisions = read_decisions(options.baseline) if options.baseline else {}
@@ -136,12 +136,7 @@ class Scan:
         return Settings(
             views=self.model.views,
             limits=Limits(max_pixels=options.max_pixels, max_bytes=options.max_bytes),
-            evidence=EvidenceSettings(
-                extra_anchors=_read_anchors(options.trust_list),
-                watermarks=options.watermarks,
-                show_prompts=options.show_prompts,
-                max_pixels=options.max_pixels,
-            ),
+            evidence=evidence_settings(options),
             batch_size=self.batch_size,
             frames=options.frames,
         )
@@ -173,16 +168,6 @@ class Scan:
 def _decoder(options: ScanOptions) -> str:
     """How pictures are decoded, for the cache's key; how far frames are looked for hangs on the limit of pixels."""
     return DECODER if options.frames == 1 else f"{DECODER}-{options.frames}-frames-in-{options.max_pixels}"
-
-
-def _read_anchors(path: Path | None) -> str | None:
-    """The certificates of --trust-list; raises InputError where they cannot be read."""
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise InputError(f"the trust list {path} cannot be read: {error}") from error
 
 
 def scan(

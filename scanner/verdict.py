@@ -28,7 +28,7 @@ class VerdictPolicy:
     flag: Flag = Flag.AI_GENERATED
     trust: TrustLevel = TrustLevel.ALL
     expected_fpr: float | None = None
-    """Measured false-positive rate at `threshold` on held-out real pictures; None for a threshold set outright."""
+    """False-positive rate to expect at `threshold`, from held-out real pictures; None for one that was set outright."""
 
 
 def verdict_policy(options: ScanOptions, model: Model) -> VerdictPolicy:
@@ -41,7 +41,7 @@ def verdict_policy(options: ScanOptions, model: Model) -> VerdictPolicy:
         threshold, expected = options.threshold, None
     else:
         row = model.row_for(DEFAULT_MAX_FPR if options.max_fpr is None else options.max_fpr)
-        threshold, expected = row.threshold, row.max_fpr
+        threshold, expected = row.threshold, row.max_fpr if row.expected_fpr is None else row.expected_fpr
     unsure_from = options.unsure_from
     if unsure_from is None:
         unsure_from = min(model.row_for(max(UNSURE_MAX_FPR, model.thresholds[0].max_fpr)).threshold, threshold)

@@ -101,7 +101,7 @@ def _false_alarms(run: RunInfo, summary: Summary) -> str:
     about = f"{alarms:,.0f}" if alarms >= 9.5 else f"{alarms:.1f}"
     return (
         f"False alarms to expect: were all {summary.scanned:,} scanned pictures real, about {about} would still be "
-        f"labelled AI-generated ({100 * run.expected_fpr:g} % of real pictures, measured)."
+        f"labelled AI-generated ({100 * run.expected_fpr:.2g} % of real pictures, measured)."
     )
 
 
