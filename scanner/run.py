@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from scanner import __version__, messages
 from scanner.actions import ActionOptions, Actions, State, open_actions
 from scanner.errors import DfscanError, ExitCode, exit_code
+from scanner.failures import FirstFailures
 from scanner.interrupts import Interrupted, Interrupts
 from scanner.options import ScanOptions
 from scanner.outputs import ReaderGone, Reports
 from scanner.records import FileResult, RunInfo, Status
 from scanner.report.document import clean
-from scanner.report_options import ReportOptions
+from scanner.report_options import Only, ReportOptions
 from scanner.summary import Tally, summary_lines
 from scanner.terminal import Display, is_terminal
 from scanner.walk import walk
@@ -59,7 +60,7 @@ def run_scan(
         _expect_total(options, display)
         run = _Run(scan, reports, interrupts, actions)
         run.records(run_info(scan, options, command))
-        run.end(display)
+        run.end(display, name_failures=not wanted.verbose and wanted.only is not Only.FAILED)
         return exit_code(
             interrupted=interrupts.signum,
             error=bool(scan.missing) or run.broken,
@@ -80,6 +81,7 @@ class _Run:
         self._reports = reports
         self._interrupts = interrupts
         self.tally = Tally()
+        self._failures = FirstFailures()
         self.reported_flagged = 0
         self.complete = False
         """Whether every file found has its record."""
@@ -94,6 +96,7 @@ class _Run:
             self._reports.begin(info)
             for result in self._results():
                 self.tally.add(result)
+                self._failures.add(result)
                 if result.status is Status.FAILED and result.error:
                     messages.info(f"{result.path}: {result.error.reason.value}: {result.error.detail}")
                 if self._marks is None or self._marks.is_new(result):
@@ -106,8 +109,8 @@ class _Run:
         except DfscanError as error:
             self._fail(error)
 
-    def end(self, display: Display) -> None:
-        """Put the reports in place and say the summary."""
+    def end(self, display: Display, *, name_failures: bool) -> None:
+        """Put the reports in place and say the summary, with the first failed files where nothing else names them."""
         policy = self._scan.policy
         summary = self.tally.summary(expected_fpr=policy.expected_fpr, interrupted=not self.complete)
         try:
@@ -126,6 +129,8 @@ class _Run:
         elif self.complete and not summary.scanned and not summary.failed and summary.found:
             messages.warning("there is nothing to scan: no file found is a picture")
         for line in summary_lines(summary, expected_fpr=policy.expected_fpr):
+            messages.notice(line)
+        for line in self._failures.lines() if name_failures else []:
             messages.notice(line)
         if self._actions is not None:
             for line in _placed_lines(self._actions):

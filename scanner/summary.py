@@ -118,7 +118,8 @@ def count_files(count: int) -> str:
 
 
 def _rate(summary: Summary) -> str:
-    rate = f" ({summary.scanned / summary.seconds:,.1f} pictures/s)" if summary.scanned and summary.seconds > 0 else ""
+    pace = summary.scanned / summary.seconds if summary.seconds > 0 else 0.0
+    rate = f" ({pace:,.{0 if pace >= 100 else 1}f} pictures/s)" if pace else ""
     return f"{rate}, {summary.cached:,} known from before" if summary.cached else rate
 
 

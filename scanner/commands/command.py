@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from scanner.config import EXCLUSIVE, Found, Setting, from_environment, from_file
 from scanner.errors import UsageError
 
+_HYPHEN = "\N{NON-BREAKING HYPHEN}"
 _FOUND = "scanner.settings"
 """Key of the context's memory: the settings found outside the command line, by parameter name."""
 
@@ -46,13 +47,24 @@ class Command(TyperCommand):
                     panels.setdefault(panel or "Options", []).append(record)
                 else:  # without the type, which Typer would write behind the name
                     panels.setdefault(panel or "Arguments", []).append((param.metavar or param.name, record[1]))
+        written = len(formatter.buffer)
         for panel, records in panels.items():
             with formatter.section(panel):
-                formatter.write_dl(records, col_max=26)
+                formatter.write_dl([(name, _unbroken(text)) for name, text in records], col_max=26)
+        formatter.buffer[written:] = [piece.replace(_HYPHEN, "-") for piece in formatter.buffer[written:]]
+
+
+def _unbroken(text: str) -> str:
+    """A help text whose `ai-generated` and `--no-cache` stay whole where lines are wrapped."""
+    return text.replace("-", _HYPHEN).replace(".  [default", ". [default")
 
 
 class ScanByDefault(TyperGroup):
     """`dfscan PATH...` is `dfscan scan PATH...`; a first word that equals a command's name is the command."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """`scan` first, the others by name, groups of commands among them."""
+        return sorted(super().list_commands(ctx), key=lambda name: (name != "scan", name))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command in front before anything is parsed, for completion as well."""

@@ -41,6 +41,8 @@ def test_help_names_every_command_and_option(run_cli: RunCli) -> None:
     for flag in promised.split():
         assert flag in scan, flag
     assert max(len(line) for line in (top + scan).splitlines()) <= 80
+    assert not [line for line in scan.splitlines() if line.endswith("-")], "no word is broken at its hyphen"
+    assert scan.isascii()
 
 
 def test_version(run_cli: RunCli) -> None:
