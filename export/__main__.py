@@ -157,7 +157,7 @@ def train(
     policy = _json_option(views, ViewPolicy.from_json, DEFAULT_VIEWS)
     network = NetworkConfig(
         backbone=backbone, alpha=alpha, head=head, blocks=_blocks(blocks), hidden=hidden, dropout=dropout,
-        groups=len(policy.groups), size=policy.size,
+        groups=sum(group.weight > 0 for group in policy.groups), size=policy.size,
     )  # fmt: skip
     trained = run_training(
         TrainOptions(

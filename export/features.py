@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from export.augment import Augmentation, augmented_views
 from export.conditions import Condition, under
-from export.manifest import Record, data_hash
+from export.manifest import Record
 from scanner.decode import decode, init_worker
 from scanner.errors import InputError
 from scanner.examine import read_bytes
@@ -57,8 +57,11 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """JSON types: part of the key of the cached features."""
+        policy = self.policy.as_json()
+        for group in policy["groups"]:
+            del group["weight"]  # how groups are added up does not change what they show
         return {
-            "policy": self.policy.as_json(),
+            "policy": policy,
             "augmentation": None if self.augmentation is None else self.augmentation.as_json(),
             "draws": self.draws,
             "seed": self.seed,
@@ -71,8 +74,10 @@ class Plan:
 class Features:
     """Features of a set of pictures, in the order of its records."""
 
-    values: NDArray[np.float16]
-    """float16 [P, R, C], on disk."""
+    stored: NDArray[np.float16]
+    """float16 [stored pictures, R, C], on disk; may hold more pictures than the set."""
+    order: NDArray[np.intp]
+    """Where each picture of the set lies in `stored`, [P]."""
     groups: NDArray[np.int32]
     """View group of each row, [R]."""
     series: NDArray[np.int32]
@@ -83,52 +88,98 @@ class Features:
         chosen = self.groups == group
         if series is not None:
             chosen &= self.series == series
-        return np.ascontiguousarray(self.values[:, np.flatnonzero(chosen)])
+        rows = np.flatnonzero(chosen)
+        found = np.empty((len(self.order), len(rows), self.stored.shape[-1]), np.float16)
+        for start in range(0, len(self.order), _FLUSH):
+            found[start : start + _FLUSH] = self.stored[self.order[start : start + _FLUSH]][:, rows]
+        return found
 
 
 def extract(records: Sequence[Record], plan: Plan, extractor: Path, cache: Path, *, workers: int) -> Features:
-    """The features of every record, from the cache as far as they are there; a killed run goes on where it was.
+    """The features of every record; what the cache holds of them, from this set or another, is not computed again.
 
     `extractor`: ONNX file, `image` uint8 [N, S, S, 3] -> float32 [N, C].
     Raises InputError where a picture can no longer be read: the rows of a set must not shift.
     """
     with open(extractor, "rb") as file:
         network = hashlib.file_digest(file, "sha256").hexdigest()
-    files = hashlib.sha256(
-        "\n".join(r.sha256 or r.file for r in records).encode("utf-8", "surrogateescape")
-    ).hexdigest()
-    identity = {"plan": plan.as_json(), "network": network, "data": data_hash(records), "order": files}
-    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    folder = cache / key
+    identity = {"plan": plan.as_json(), "network": network}
+    folder = cache / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "features.json").write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
     groups, series = plan.rows()
-    shape = (len(records), len(groups), _width(extractor))
-    values = _fill(folder, shape, records, plan, extractor, workers)
-    return Features(values, groups, series)
+    store = _Store(folder, (len(groups), _width(extractor)))
+    missing = [record for record in records if _key(record) not in store.known]
+    progress = tqdm(
+        total=len(records), initial=len(records) - len(missing), desc="features", unit="picture", disable=None
+    )
+    with progress, store:
+        for record, found in zip(missing, _computed(missing, plan, extractor, workers), strict=True):
+            if isinstance(found, str):
+                raise InputError(f"{record.file} can no longer be read ({found}); run prepare again")
+            store.add(_key(record), found)
+            progress.update()
+    order = np.array([store.known[_key(record)] for record in records], np.intp)
+    return Features(store.open(), order, groups, series)
 
 
-def _fill(
-    folder: Path, shape: tuple[int, int, int], records: Sequence[Record], plan: Plan, extractor: Path, workers: int
-) -> NDArray[np.float16]:
-    """Complete the array on disk and open it for reading."""
-    path, mark = folder / "features.npy", folder / "done"
-    done = int(mark.read_text()) if mark.exists() and path.exists() else 0
-    if done < len(records):
-        mode: Any = "r+" if done else "w+"
-        values = np.lib.format.open_memmap(path, mode, np.float16, shape)
-        progress = tqdm(total=len(records), initial=done, desc="features", unit="picture", disable=None)
-        with progress:
-            for index, found in enumerate(_computed(records[done:], plan, extractor, workers), start=done):
-                if isinstance(found, str):
-                    raise InputError(f"{records[index].file} can no longer be read ({found}); run prepare again")
-                values[index] = found
-                progress.update()
-                if (index + 1) % _FLUSH == 0 or index + 1 == len(records):
-                    values.flush()
-                    mark.write_text(str(index + 1))
-        del values
-    return np.load(path, mmap_mode="r")
+def _key(record: Record) -> str:
+    """What a picture's features hang on: its content, or its path where the manifest does not know that."""
+    return record.sha256 or hashlib.sha256(record.file.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class _Store:
+    """An array that grows by one picture at a time, and the list of the pictures in it.
+
+    The list is written after the rows, so that a killed run leaves at most rows that nobody names.
+    """
+
+    def __init__(self, folder: Path, shape: tuple[int, int]) -> None:
+        self._rows, self._names, self._shape = folder / "rows.f16", folder / "pictures.txt", shape
+        self._size = 2 * shape[0] * shape[1]
+        names = self._names.read_text(encoding="ascii").split() if self._names.exists() else []
+        whole = self._rows.stat().st_size // self._size if self._rows.exists() else 0
+        names = names[:whole]
+        self.known = {name: index for index, name in enumerate(names)}
+        self._waiting: list[str] = []
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> _Store:
+        self._file = open(self._rows, "ab")
+        self._file.truncate(len(self.known) * self._size)
+        self._names.write_text("".join(f"{name}\n" for name in self.known), encoding="ascii")
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._flush()
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, key: str, rows: NDArray[np.float16]) -> None:
+        """Append the rows of a picture that is not there yet."""
+        if key in self.known:  # the same content twice in one set
+            return
+        if self._file is None or rows.shape != self._shape:
+            raise ValueError(f"rows of the shape {rows.shape} do not go here")
+        self._file.write(np.ascontiguousarray(rows).tobytes())
+        self.known[key] = len(self.known)
+        self._waiting.append(key)
+        if len(self._waiting) >= _FLUSH:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._file is None:
+            return
+        self._file.flush()
+        with open(self._names, "a", encoding="ascii") as names:
+            names.writelines(f"{key}\n" for key in self._waiting)
+        self._waiting = []
+
+    def open(self) -> NDArray[np.float16]:
+        """Everything stored, [pictures, R, C], mapped from the disk."""
+        if not self.known:
+            return np.empty((0, *self._shape), np.float16)
+        return np.memmap(self._rows, np.float16, "r", shape=(len(self.known), *self._shape))
 
 
 def _width(extractor: Path) -> int:

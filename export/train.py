@@ -39,6 +39,7 @@ class TrainOptions:
     run: Path
     network: NetworkConfig
     views: ViewPolicy
+    """Groups of weight 0 are cut and their features kept, but they get no head: another run can try them at no cost."""
     weights: str = "none"
     augmentation: Augmentation = field(default_factory=Augmentation)
     draws: int = 4
@@ -50,6 +51,20 @@ class TrainOptions:
     cache: Path | None = None
     workers: int = 1
     resume: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.kept:
+            raise UsageError("the views need a group of a weight above 0")
+
+    @property
+    def kept(self) -> list[int]:
+        """Indices of the groups that get a head."""
+        return [index for index, group in enumerate(self.views.groups) if group.weight > 0]
+
+    @property
+    def policy(self) -> ViewPolicy:
+        """The views of the trained network: the groups that got a head."""
+        return replace(self.views, groups=tuple(self.views.groups[index] for index in self.kept))
 
     def as_json(self) -> dict[str, Any]:
         """What a resumed run must agree on, as JSON types."""
@@ -93,14 +108,20 @@ def train(options: TrainOptions) -> Run:
     extractor = run.folder / "extractor.onnx"
     val = extract(sets.val, own, extractor, cache, workers=options.workers)
     learnt = extract(sets.train, drawn, extractor, cache, workers=options.workers)
-    for group, head in enumerate(network.heads):
+    for group, head in zip(options.kept, network.heads, strict=True):
         found = _train_group(options, run, head, group, _examples(sets, group, learnt, val))
         for seed, trained in enumerate(found):
             history[f"{options.views.groups[group].name}, seed {seed}"] = trained.history
     if options.tune.epochs > 0:
         state = run.folder / "tune.npz"
         history["fine-tuning"] = fine_tune(
-            network, sets.train, sets.val, drawn, options.tune, state, workers=options.workers
+            network,
+            sets.train,
+            sets.val,
+            replace(drawn, policy=options.policy),
+            options.tune,
+            state,
+            workers=options.workers,
         )
         tuned = run.folder / "tuned.onnx"
         convert(extractor_of(network), tuned)
@@ -139,7 +160,7 @@ def _begin(options: TrainOptions, records: Sequence[Record]) -> Run:
     sets = _sets(records)
     config = asked | {
         "network": wide.as_json(),
-        "views": options.views.as_json(),
+        "views": options.policy.as_json(),
         "training_data": {
             "train": source_counts(sets.train),
             "val": source_counts(sets.val),
@@ -195,9 +216,7 @@ def _finish(
     history: Mapping[str, list[dict[str, float]]],
 ) -> None:
     """Calibrate on validation, and write everything that was measured."""
-    logits = {
-        condition: validation_logits(network, options.views, val, index) for index, condition in enumerate(Condition)
-    }
+    logits = {condition: validation_logits(network, options, val, index) for index, condition in enumerate(Condition)}
     generated = sets.labels(sets.val)
     calibration = fit_platt(np.concatenate(list(logits.values())), np.tile(generated, len(logits)))
     real = {c.value: probabilities(values[~generated], calibration) for c, values in logits.items()}
@@ -212,7 +231,7 @@ def _finish(
         },
     )
     detector = Detector(
-        f"run {run.folder.name}", run.folder, KerasClassifier(network.model), options.views, calibration, rows
+        f"run {run.folder.name}", run.folder, KerasClassifier(network.model), options.policy, calibration, rows
     )
     measured = [evaluate.summarise(sets.val, values, detector, c) for c, values in logits.items()]
     evaluate.write(run.folder / "evaluation" / "val", "val", sets.val, detector, measured)
@@ -222,11 +241,11 @@ def _finish(
     plots.curves(history, run.folder / "curves.png")
 
 
-def validation_logits(network: Network, views: ViewPolicy, val: Features, condition: int) -> NDArray[np.float64]:
+def validation_logits(network: Network, options: TrainOptions, val: Features, condition: int) -> NDArray[np.float64]:
     """The logit of each validation picture under a condition: the groups' mean logits, added with their weights."""
-    total = np.zeros(len(val.values))
-    for index, group in enumerate(views.groups):
-        total += group.weight * picture_logits(network.heads[index], val.of_group(index, condition))
+    total = np.zeros(len(val.order))
+    for group, head in zip(options.kept, network.heads, strict=True):
+        total += options.views.groups[group].weight * picture_logits(head, val.of_group(group, condition))
     return total
 
 

@@ -45,16 +45,16 @@ def test_rows_are_the_views_of_every_condition(
 
     plan = Plan(views)
     features = extract(records, plan, extractor, tmp_path, workers=1)
-    assert features.values.shape == (len(records), 9, 64)
+    assert features.stored.shape == (len(records), 9, 64)
     assert features.groups.tolist() == [0, 0, 1] * 3
     assert features.series.tolist() == [0] * 3 + [1] * 3 + [2] * 3
     session = onnxruntime.InferenceSession(str(extractor))
     pixels = picture_views(records[5], plan)
     assert not hasattr(pixels, "reason")
     expected = session.run(None, {"image": np.stack(pixels)})[0]  # type: ignore[arg-type]
-    np.testing.assert_allclose(features.values[5].astype(np.float32), expected, rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(features.stored[features.order[5]].astype(np.float32), expected, rtol=2e-3, atol=2e-3)
     web = features.of_group(0, list(Condition).index(Condition.WEB))
-    np.testing.assert_array_equal(web, features.values[:, 3:5])
+    np.testing.assert_array_equal(web, features.stored[features.order][:, 3:5])
 
 
 def test_a_killed_extraction_goes_on_and_a_finished_one_is_not_repeated(
@@ -63,7 +63,7 @@ def test_a_killed_extraction_goes_on_and_a_finished_one_is_not_repeated(
     from export import features as module
 
     plan = Plan(views, augmentation=Augmentation(), draws=2, seed=3)
-    whole = np.array(extract(records, plan, extractor, tmp_path / "whole", workers=1).values)
+    whole = extract(records, plan, extractor, tmp_path / "whole", workers=1).of_group(0)
     monkeypatch.setattr(module, "_FLUSH", 4)
     looked: list[str] = []
     genuine = module.picture_views
@@ -79,9 +79,9 @@ def test_a_killed_extraction_goes_on_and_a_finished_one_is_not_repeated(
     with pytest.raises(KeyboardInterrupt):
         extract(records, plan, extractor, tmp_path / "part", workers=1)
     found = extract(records, plan, extractor, tmp_path / "part", workers=1)
-    np.testing.assert_array_equal(found.values, whole)
+    np.testing.assert_array_equal(found.of_group(0), whole)
     assert looked.count(records[0].file) == 1
-    assert looked.count(records[5].file) == 2
+    assert looked.count(records[-1].file) == 1
     before = len(looked)
     extract(records, plan, extractor, tmp_path / "part", workers=1)
     assert len(looked) == before
@@ -91,19 +91,34 @@ def test_workers_change_nothing(tmp_path: Path, views: ViewPolicy, extractor: Pa
     plan = Plan(views, augmentation=Augmentation(), draws=1)
     one = extract(records, plan, extractor, tmp_path / "one", workers=1)
     two = extract(records, plan, extractor, tmp_path / "two", workers=2)
-    np.testing.assert_array_equal(one.values, two.values)
+    np.testing.assert_array_equal(one.of_group(1), two.of_group(1))
 
 
-def test_another_plan_or_set_has_a_cache_of_its_own(
+def test_another_plan_has_a_cache_of_its_own_another_set_shares_it(
+    tmp_path: Path, views: ViewPolicy, extractor: Path, records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from export import features as module
+
+    plans = [Plan(views, conditions=(Condition.AS_IS,)), Plan(views, conditions=(Condition.WEB,))]
+    first, _ = [extract(records, plan, extractor, tmp_path, workers=1) for plan in plans]
+    described = [json.loads(path.read_text()) for path in tmp_path.glob("*/features.json")]
+    assert {tuple(d["plan"]["conditions"]) for d in described} == {("as-is",), ("web",)}
+    monkeypatch.setattr(module, "picture_views", None)
+    fewer = extract(records[::-2], plans[0], extractor, tmp_path, workers=1)
+    np.testing.assert_array_equal(fewer.of_group(0), first.of_group(0)[::-2])
+
+
+def test_rows_that_a_killed_run_left_half_written_are_not_used(
     tmp_path: Path, views: ViewPolicy, extractor: Path, records: list[Record]
 ) -> None:
-    plans = [Plan(views, conditions=(Condition.AS_IS,)), Plan(views, conditions=(Condition.WEB,))]
-    for plan in plans:
-        extract(records, plan, extractor, tmp_path, workers=1)
-    extract(records[1:], plans[0], extractor, tmp_path, workers=1)
-    described = [json.loads(path.read_text()) for path in tmp_path.glob("*/features.json")]
-    assert len(described) == 3
-    assert {tuple(d["plan"]["conditions"]) for d in described} == {("as-is",), ("web",)}
+    plan = Plan(views, conditions=(Condition.AS_IS,))
+    whole = extract(records, plan, extractor, tmp_path, workers=1).of_group(0)
+    (rows,) = tmp_path.glob("*/rows.f16")
+    size = rows.stat().st_size
+    with open(rows, "r+b") as file:
+        file.truncate(size // 2 + 7)
+    np.testing.assert_array_equal(extract(records, plan, extractor, tmp_path, workers=1).of_group(0), whole)
+    assert rows.stat().st_size == size
 
 
 def test_a_picture_that_went_bad_stops_the_extraction_by_name(
