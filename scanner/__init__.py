@@ -8,8 +8,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from scanner.options import ScanOptions as ScanOptions
-    from scanner.records import FileResult as FileResult
     from scanner.pipeline import scan as scan
+    from scanner.records import FileResult as FileResult
 
 __all__ = ["FileResult", "ScanOptions", "__version__", "scan"]
 

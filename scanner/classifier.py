@@ -12,6 +12,7 @@ from scanner.errors import DeviceError, ModelError
 from scanner.model import Model
 from scanner.options import Device
 
+
 class Classifier(Protocol):
     """Views in, logits out."""
 

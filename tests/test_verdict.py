@@ -1,4 +1,4 @@
-"""The verdict: label from the pixels, declared from the file, flagged by the one table; tried over every combination."""
+"""The verdict: label from the pixels, declared from the file, flagged by the one table; tried in every combination."""
 
 import itertools
 
