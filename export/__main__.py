@@ -244,17 +244,25 @@ def package(
 
 @app.command(name="import-weights")
 def import_weights(
-    checkpoint: Annotated[Path, typer.Argument(help="PyTorch checkpoint of EfficientNet-Lite.")],
+    source: Annotated[
+        Path, typer.Argument(help="PyTorch checkpoint of EfficientNet-Lite, or SavedModel folder of another backbone.")
+    ],
     out: Annotated[Path, typer.Argument(help="Keras weights to write, ending in .weights.h5.")],
-    variant: Annotated[int, typer.Option(min=0, max=2, help="0, 1 or 2 for Lite0, Lite1, Lite2.")] = 0,
+    backbone: Annotated[Backbone, typer.Option(help="Whose weights they are.")] = Backbone.EFFICIENTNET_LITE0,
+    alpha: Annotated[float, typer.Option(help="Width of mobilenet-v2: 1.0 or 1.3.")] = 1.0,
 ) -> None:
-    """Turn a PyTorch checkpoint of EfficientNet-Lite into Keras weights (needs torch)."""
-    from export.import_weights import import_weights as run_import
-
+    """Turn a PyTorch checkpoint (needs torch) or a SavedModel of Kaggle Models or TF Hub into Keras weights."""
     if not out.name.endswith(".weights.h5"):
         raise UsageError(f"{out} must end in .weights.h5")
-    run_import(checkpoint, out, variant)
-    _say(f"{out} is ready: --backbone efficientnet-lite{variant} --weights {out}")
+    if source.is_dir():
+        from export.import_saved_model import import_saved_model
+
+        import_saved_model(source, out, backbone, alpha)
+    else:
+        from export.import_weights import import_weights as import_checkpoint
+
+        import_checkpoint(source, out, backbone)
+    _say(f"{out} is ready: train --backbone {backbone} --weights {out}")
 
 
 def main() -> NoReturn:

@@ -137,23 +137,30 @@ class _Store:
     def __init__(self, folder: Path, shape: tuple[int, int]) -> None:
         self._rows, self._names, self._shape = folder / "rows.f16", folder / "pictures.txt", shape
         self._size = 2 * shape[0] * shape[1]
-        names = self._names.read_text(encoding="ascii").split() if self._names.exists() else []
+        text = self._names.read_text(encoding="ascii") if self._names.exists() else ""
         whole = self._rows.stat().st_size // self._size if self._rows.exists() else 0
-        names = names[:whole]
+        names = text[: text.rfind("\n") + 1].split()[:whole]  # the last line may be torn
         self.known = {name: index for index, name in enumerate(names)}
+        self._stale = text != self._listing()
         self._waiting: list[str] = []
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> _Store:
         self._file = open(self._rows, "ab")
         self._file.truncate(len(self.known) * self._size)
-        self._names.write_text("".join(f"{name}\n" for name in self.known), encoding="ascii")
+        if self._stale:
+            part = self._names.with_suffix(".part")
+            part.write_text(self._listing(), encoding="ascii")
+            part.replace(self._names)
         return self
 
     def __exit__(self, *failure: object) -> None:
         self._flush()
         if self._file is not None:
             self._file.close()
+
+    def _listing(self) -> str:
+        return "".join(f"{name}\n" for name in self.known)
 
     def add(self, key: str, rows: NDArray[np.float16]) -> None:
         """Append the rows of a picture that is not there yet."""

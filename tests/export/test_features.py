@@ -119,6 +119,12 @@ def test_rows_that_a_killed_run_left_half_written_are_not_used(
         file.truncate(size // 2 + 7)
     np.testing.assert_array_equal(extract(records, plan, extractor, tmp_path, workers=1).of_group(0), whole)
     assert rows.stat().st_size == size
+    names = rows.with_name("pictures.txt")
+    names.write_text(names.read_text()[:-20])
+    for _ in range(2):
+        np.testing.assert_array_equal(extract(records, plan, extractor, tmp_path, workers=1).of_group(0), whole)
+        assert rows.stat().st_size == size
+        assert len(set(names.read_text().split())) == len(records)
 
 
 def test_a_picture_that_went_bad_stops_the_extraction_by_name(
