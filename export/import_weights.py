@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from export.network_config import Backbone
 from scanner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -13,19 +14,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def import_weights(checkpoint: Path, out: Path, variant: int = 0) -> None:
-    """Write the .weights.h5 of EfficientNet-Lite `variant` from a checkpoint with efficientnet_lite_pytorch's names.
+VARIANTS = {
+    Backbone.EFFICIENTNET_LITE0: 0,
+    Backbone.EFFICIENTNET_LITE1: 1,
+    Backbone.EFFICIENTNET_LITE2: 2,
+}
+
+
+def import_weights(checkpoint: Path, out: Path, backbone: Backbone = Backbone.EFFICIENTNET_LITE0) -> None:
+    """Write the .weights.h5 of an EfficientNet-Lite from a checkpoint with efficientnet_lite_pytorch's names.
 
     Raises UsageError where torch is missing or the checkpoint is of another network.
     """
     from export import efficientnet_lite
 
+    if backbone not in VARIANTS:
+        raise UsageError(f"only EfficientNet-Lite comes from a PyTorch checkpoint, not {backbone}")
     arrays = read_checkpoint(checkpoint)
-    model = efficientnet_lite.build(variant, f"efficientnet-lite{variant}")
+    model = efficientnet_lite.build(VARIANTS[backbone], backbone.value)
     try:
         fill(model, arrays)
     except (KeyError, ValueError) as error:
-        raise UsageError(f"{checkpoint} is not EfficientNet-Lite{variant}: {error}") from error
+        raise UsageError(f"{checkpoint} is not {backbone}: {error}") from error
     model.save_weights(out)
 
 

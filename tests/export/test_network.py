@@ -242,9 +242,56 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     from export.import_weights import import_weights
 
     torch.save({"layer.weight": torch.zeros(3)}, tmp_path / "other.pth")
-    with pytest.raises(UsageError, match="is not EfficientNet-Lite0"):
+    with pytest.raises(UsageError, match="is not efficientnet-lite0"):
         import_weights(tmp_path / "other.pth", tmp_path / "out.weights.h5")
     (tmp_path / "text.pth").write_text("no checkpoint")
     with pytest.raises(UsageError, match="no PyTorch checkpoint"):
         import_weights(tmp_path / "text.pth", tmp_path / "out.weights.h5")
+    with pytest.raises(UsageError, match="not resnet-50"):
+        import_weights(tmp_path / "other.pth", tmp_path / "out.weights.h5", Backbone.RESNET_50)
     assert not (tmp_path / "out.weights.h5").exists()
+
+
+def slim_name(layer: str, kind: str) -> str:
+    """The name that TF-Slim gives to a weight of keras.applications' MobileNetV2."""
+    norm = "BatchNorm/" if layer.endswith("_BN") or "bn" in layer else ""
+    base = layer.removesuffix("_BN")
+    scopes = {"Conv1": "Conv", "bn_Conv1": "Conv", "Conv_1": "Conv_1", "Conv_1_bn": "Conv_1"}
+    if base not in scopes:
+        block, _, part = base.rpartition("_")
+        scopes[base] = f"{block.replace('block_', 'expanded_conv_')}/{part}"
+    kind = {"kernel": "depthwise_weights" if "depthwise" in layer else "weights"}.get(kind, kind)
+    return f"MobilenetV2/{scopes[base]}/{norm}{kind}"
+
+
+@pytest.mark.parametrize("form", ["keras", "slim"])
+def test_weights_come_from_a_saved_model(tmp_path: Path, form: str) -> None:
+    import tensorflow as tf
+
+    from export.backbones import build_backbone
+    from export.import_saved_model import import_saved_model
+
+    model = build_backbone(Backbone.MOBILENET_V2).model
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(size=w.shape).astype(np.float32) for w in model.get_weights()])
+    if form == "keras":
+        top = keras.layers.Dense(3, name="predictions")(keras.layers.GlobalAveragePooling2D()(model.output))
+        keras.Model(model.input, top).export(tmp_path / "saved", verbose=False)
+    else:
+        module = tf.Module()
+        module.variables_ = [
+            tf.Variable(w.numpy(), name=slim_name(layer.name, w.name)) for layer in model.layers for w in layer.weights
+        ]
+        module.call = tf.function(lambda x: x + sum(tf.reduce_sum(v) for v in module.variables_))
+        signature = module.call.get_concrete_function(tf.TensorSpec((), tf.float32))
+        tf.saved_model.save(module, str(tmp_path / "saved"), signatures=signature)
+    import_saved_model(tmp_path / "saved", tmp_path / "out.weights.h5", Backbone.MOBILENET_V2)
+    built = build_backbone(Backbone.MOBILENET_V2, weights=str(tmp_path / "out.weights.h5"))
+    for a, b in zip(model.get_weights(), built.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(UsageError, match="no weight for"):
+        import_saved_model(tmp_path / "saved", tmp_path / "other.weights.h5", Backbone.RESNET_50)
+    with pytest.raises(UsageError, match="of this width"):
+        import_saved_model(tmp_path / "saved", tmp_path / "other.weights.h5", Backbone.MOBILENET_V2, alpha=1.3)
+    with pytest.raises(UsageError, match="no SavedModel"):
+        import_saved_model(tmp_path, tmp_path / "other.weights.h5", Backbone.MOBILENET_V2)
