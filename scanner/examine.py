@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -27,16 +28,23 @@ class Examiner:
         self._settings = settings
         self._classifier = classifier
 
-    def examine(self, files: list[ImageFile]) -> list[Examined]:
-        """One result a file, in order; the views of all of them are classified together."""
+    def examine(self, files: list[ImageFile], begun: Callable[[int], None] | None = None) -> list[Examined]:
+        """One result a file, in order; the views of all of them are classified together.
+
+        `begun` hears the number of each file before it is opened, and at last `len(files)` before they are classified.
+        """
         examined: list[Examined] = []
         views: list[View] = []
         owners: list[int] = []
-        for file in files:
+        for number, file in enumerate(files):
+            if begun is not None:
+                begun(number)
             result, cut = self._look(file)
             owners += [len(examined)] * len(cut)
             views += cut
             examined.append(result)
+        if begun is not None:
+            begun(len(files))
         if views:
             for index, logit in self._logits(views, owners).items():
                 examined[index] = replace(examined[index], logit=logit)

@@ -8,6 +8,11 @@ DECODER = "dfscan-decode-1"
 """Part of the cache's key: raised when the same bytes begin to give other pixels."""
 
 
+_MEMORY_A_PIXEL = 24
+"""Bytes: floating-point TIFF needs 23 and WebP 22, all others at most 18 (benchmarks/memory.py)."""
+_MEMORY_AT_LEAST = 512 * 1024 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds on one picture; what is over them is a failed record."""
@@ -15,6 +20,11 @@ class Limits:
     max_pixels: int = 120_000_000
     """Pixels at the scale at which the picture is decoded."""
     max_bytes: int = 512 * 1024 * 1024
+
+    @property
+    def memory(self) -> int:
+        """Bytes of address space that a worker may take for one picture within these limits."""
+        return _MEMORY_AT_LEAST + self.max_bytes + _MEMORY_A_PIXEL * self.max_pixels
 
     @property
     def identity(self) -> str:

@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 DEFAULT_BATCH_SIZE = 8
 """Views an inference call: larger batches lose throughput on CPUs (measured with MobileNetV2: 20 to 40 % at 32)."""
 
-_CHILD_MEMORY = 6 * 1024**3
-"""Address space of a child in bytes: a picture at the pixel limit fits several times."""
-
 
 class Scan:
     """One run: options and model are checked when it is made, the device at the latest by `prime`; iterate it once.
@@ -153,7 +150,7 @@ class Scan:
         from scanner.engine.wire import Start
 
         return LocalEngine(
-            Start(options.model, options.device, settings, _CHILD_MEMORY),
+            Start(options.model, options.device, settings, settings.limits.memory),
             workers=options.workers or usable_cpus(),
             chunk=chunk,
             timeout=options.timeout,

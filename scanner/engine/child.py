@@ -1,13 +1,14 @@
-"""The guarded child: decodes and classifies what it is given and returns only scores; a bad picture costs only it."""
+"""The guarded child: decodes what it is given and returns only scores or small pictures; a bad one costs only it."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import BinaryIO
 
-from scanner.engine.wire import Done, Ready, Refused, Start, Task, receive, send
+from scanner.engine.wire import Begun, Done, Draw, Ready, Refused, Start, StartDrawing, Task, receive, send
 from scanner.errors import DfscanError
 
 
@@ -23,13 +24,18 @@ def main() -> None:
     start = receive(source)
     if isinstance(start, Start):
         _serve(start, source, sink)
+    elif isinstance(start, StartDrawing):
+        _draw(start, source, sink)
 
 
 def _serve(start: Start, source: BinaryIO, sink: BinaryIO) -> None:
+    """Examine pictures; says which one it has come to, so that the parent knows whose fault an end was."""
     from scanner.classifier import OnnxClassifier
     from scanner.decode import init_worker
+    from scanner.engine.providers import PROVIDERS
     from scanner.examine import Examiner
     from scanner.model import load_model
+    from scanner.options import Device
 
     init_worker()
     try:
@@ -37,25 +43,45 @@ def _serve(start: Start, source: BinaryIO, sink: BinaryIO) -> None:
     except DfscanError as error:
         send(sink, Refused(type(error).__name__, str(error)))
         return
-    _limit_memory(start.max_memory)
+    if classifier.provider == PROVIDERS[Device.CPU]:  # a GPU's driver reserves far more addresses than it uses
+        _limit_memory(start.max_memory)
     examiner = Examiner(start.settings, classifier)
     send(sink, Ready(classifier.provider))
     while isinstance(task := receive(source), Task):
-        send(sink, Done(tuple(examiner.examine(list(task.files)))))
+        results = examiner.examine(list(task.files), begun=lambda number: send(sink, Begun(number)))
+        send(sink, Done(tuple(results)))
 
 
-def _limit_memory(limit: int | None) -> None:
-    """Bound the address space where the system can: a huge picture then fails alone, with MemoryError."""
-    if limit is None:
+def _draw(start: StartDrawing, source: BinaryIO, sink: BinaryIO) -> None:
+    """Make small pictures for a page."""
+    from scanner.decode import init_worker
+    from scanner.report.thumbnails import draw
+
+    init_worker()
+    _limit_memory(start.max_memory)
+    send(sink, Ready(""))
+    while isinstance(task := receive(source), Draw):
+        send(sink, draw(task, start.limits))
+
+
+def _limit_memory(more: int | None) -> None:
+    """Bound the address space to what is in use now and so many bytes more; nothing where the system cannot.
+
+    A picture that needs more than that fails alone, with MemoryError.
+    """
+    if more is None:
         return
     try:
         import resource
-    except ImportError:  # Windows
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (ImportError, OSError, ValueError):  # neither Windows nor macOS keeps to such a limit
         return
+    bound = pages * resource.getpagesize() + more
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    bound = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-    if soft == resource.RLIM_INFINITY or soft > bound:
-        resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
+    for already in (soft, hard):
+        bound = bound if already == resource.RLIM_INFINITY else min(bound, already)
+    resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
 
 
 if __name__ == "__main__":

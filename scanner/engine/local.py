@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from scanner.engine.guard import CHILD, Guard
+from scanner.engine.child_process import CHILD, WATCH_SECONDS
+from scanner.engine.guard import Guard
 from scanner.engine.wire import Start
 from scanner.records import Examined, ImageFile
 
@@ -24,14 +25,12 @@ _CHUNK_BYTES = 4 * 1024 * 1024
 """Encoded bytes that a child takes at once: a few camera pictures keep it busy for long enough, and with more of them
 the other cores would wait for the last chunk of a run."""
 
-_WATCH_SECONDS = 0.25
-
 
 @dataclass(slots=True, eq=False)
 class _Slot:
-    """Some files on their way, or results that need no way; filled by a worker thread."""
+    """Some files on their way; their results are filled in by a worker thread."""
 
-    files: list[ImageFile] = field(default_factory=list)
+    files: list[ImageFile]
     results: list[Examined] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
@@ -59,24 +58,27 @@ class LocalEngine:
             return
         self._start_thread(self._watch)
         try:
-            self._guards[0].open()
+            self._guards[0].child.open()
         except BaseException:
             self.close()
             raise
-        self.provider = self._guards[0].provider
+        self.provider = self._guards[0].child.provider
         self._serve_more()
 
     def examine(self, files: Iterator[ImageFile | Examined]) -> Iterator[Examined]:
         """One result an item, in order; reads at most a bounded number of items ahead."""
-        ahead: deque[_Slot] = deque()
-        for slot in self._slots(files):
-            ahead.append(slot)
-            if slot.files:
+        ahead: deque[_Slot | Examined] = deque()
+        for item in self._slots(files):
+            if not ahead and isinstance(item, Examined):  # a rescan is made of these
+                yield item
+                continue
+            ahead.append(item)
+            if isinstance(item, _Slot):
                 self.open()
-                self._tasks.put(slot)
+                self._tasks.put(item)
                 if self._serving < self.workers and _unfinished(ahead) > self._serving:
                     self._serve_more()
-            while ahead and (ahead[0].done.is_set() or len(ahead) >= _TASKS_AHEAD * self.workers):
+            while ahead and (_is_done(ahead[0]) or len(ahead) >= _TASKS_AHEAD * self.workers):
                 yield from _results(ahead.popleft())
         while ahead:
             yield from _results(ahead.popleft())
@@ -87,14 +89,14 @@ class LocalEngine:
             return
         self._closed.set()
         for guard in self._guards:
-            guard.close()
+            guard.child.close()
             self._tasks.put(None)
         for thread in self._threads:
             thread.join(timeout=5)
         for guard in self._guards:
-            guard.end()
+            guard.child.end()
 
-    def _slots(self, files: Iterator[ImageFile | Examined]) -> Iterator[_Slot]:
+    def _slots(self, files: Iterator[ImageFile | Examined]) -> Iterator[_Slot | Examined]:
         """Chunks of files to examine, and in between what is known already, in order."""
         chunk: list[ImageFile] = []
         size = 0
@@ -109,10 +111,7 @@ class LocalEngine:
             if chunk:
                 yield _Slot(files=chunk)
                 chunk, size = [], 0
-            known = item if isinstance(item, Examined) else Examined(item, item.failure)
-            slot = _Slot(results=[known])
-            slot.done.set()
-            yield slot
+            yield item if isinstance(item, Examined) else Examined(item, item.failure)
         if chunk:
             yield _Slot(files=chunk)
 
@@ -135,17 +134,23 @@ class LocalEngine:
             slot.done.set()
 
     def _watch(self) -> None:
-        while not self._closed.wait(_WATCH_SECONDS):
+        while not self._closed.wait(WATCH_SECONDS):
             now = time.monotonic()
             for guard in self._guards:
-                guard.expire(now)
+                guard.child.expire(now)
 
 
-def _unfinished(slots: Iterable[_Slot]) -> int:
-    return sum(not slot.done.is_set() for slot in slots)
+def _is_done(item: _Slot | Examined) -> bool:
+    return isinstance(item, Examined) or item.done.is_set()
 
 
-def _results(slot: _Slot) -> list[Examined]:
+def _unfinished(items: Iterable[_Slot | Examined]) -> int:
+    return sum(not _is_done(item) for item in items)
+
+
+def _results(slot: _Slot | Examined) -> list[Examined]:
+    if isinstance(slot, Examined):
+        return [slot]
     slot.done.wait()
     if slot.error is not None:
         raise slot.error

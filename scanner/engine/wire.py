@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from scanner.examine_settings import Settings
+from scanner.limits import Limits
 from scanner.options import Device
 from scanner.records import Examined, ImageFile
 
@@ -23,7 +24,16 @@ class Start:
     device: Device
     settings: Settings
     max_memory: int | None
-    """Address space in bytes that the child may use; None: no limit."""
+    """Bytes of address space that pictures may take on top of what the child needs when ready; None: no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartDrawing:
+    """First message to a child that makes small pictures for a page."""
+
+    limits: Limits
+    max_memory: int | None
+    """As for Start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +59,35 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """Before the answer to a task: the child has come to this file, or past the last one to classifying all."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The results of one task, in its order."""
 
     results: tuple[Examined, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A picture to be made small, if the file still holds the content that was scanned."""
+
+    path: str
+    sha256: str | None
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A small picture, or why there is none."""
+
+    src: str | None = None
+    """data URI."""
+    why: str | None = None
 
 
 def send(stream: BinaryIO, message: Any) -> None:

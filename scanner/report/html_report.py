@@ -13,6 +13,7 @@ from dataclasses import replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from scanner.engine.wire import Drawn
 from scanner.errors import ReportError
 from scanner.records import FileResult, Label, RunInfo, Status, Summary
 from scanner.report.heatmap import overlay
@@ -21,7 +22,7 @@ from scanner.report.interface import Output
 from scanner.report.page_data import conditions, inert, page_record, relative_link, reproducing_command, sentences
 from scanner.report.page_settings import PageSettings
 from scanner.report.read_back import record_from_json
-from scanner.report.thumbnails import Thumbnail, byte_limit, thumbnails
+from scanner.report.thumbnails import byte_limit, thumbnails
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -164,7 +165,7 @@ class HtmlReport:
             separator = ","
         yield Markup("}" if separator == "," else "{}")
 
-    def _picture(self, number: int, thumbnail: Thumbnail) -> dict[str, str]:
+    def _picture(self, number: int, thumbnail: Drawn) -> dict[str, str]:
         if thumbnail.src is None:
             self.undrawn += 1
             return {"why": thumbnail.why or ""}

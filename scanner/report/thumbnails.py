@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scanner.engine.wire import Draw, Drawn
 from scanner.limits import Limits
+from scanner.opening import settled_by_head
 from scanner.records import Failure, FileResult, ImageFile
 from scanner.report.page_settings import DEFAULT_THUMBNAILS
 
@@ -26,17 +25,6 @@ PAGE_BYTES = 9_500_000
 _MOST_BYTES = 24_000
 _LEAST_BYTES = PAGE_BYTES // DEFAULT_THUMBNAILS
 _QUALITIES = (74, 50, 30)
-_DECODERS = 2
-"""Pictures decoded at once; each may take as much memory as the largest picture allowed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thumbnail:
-    """A picture for the page, or why there is none."""
-
-    src: str | None = None
-    """data URI."""
-    why: str | None = None
 
 
 def byte_limit(count: int) -> int:
@@ -44,43 +32,47 @@ def byte_limit(count: int) -> int:
     return min(_MOST_BYTES, max(_LEAST_BYTES, PAGE_BYTES // max(1, count)))
 
 
-def thumbnails(results: Iterable[FileResult], limit: int, limits: Limits | None = None) -> Iterator[Thumbnail]:
-    """A Thumbnail for each result, in order, of at most `limit` bytes; holds a few at a time."""
-    from scanner.decode import init_worker
+def thumbnails(results: Iterable[FileResult], limit: int, limits: Limits | None = None) -> Iterator[Drawn]:
+    """A small picture for each result, in order, of at most `limit` bytes, or why there is none; holds a few at a time.
 
-    init_worker()
-    pending: deque[Future[Thumbnail]] = deque()
-    with ThreadPoolExecutor(_DECODERS, thread_name_prefix="thumbnail") as pool:
-        for result in results:
-            pending.append(pool.submit(thumbnail, result, limit, limits or Limits()))
-            if len(pending) > 2 * _DECODERS:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-
-
-def thumbnail(result: FileResult, limit: int, limits: Limits) -> Thumbnail:
-    """The picture of one record; none where the file does not hold the content that the record is about.
-
-    That rule also keeps hostile files away: this decodes in the report's own process, but only bytes that a guarded
-    child has decoded before.
+    Pictures are decoded in guarded children. A file that is not there any more does not start one.
     """
+    from scanner.engine.drawing import drawings
+
+    yield from drawings((_task(result, limit) for result in results), limits or Limits())
+
+
+def _task(result: FileResult, limit: int) -> Draw | Drawn:
+    try:
+        failure = settled_by_head(ImageFile(result.path))
+    except (OSError, ValueError):  # a folder by now, or a path that no system has, from a report that was edited
+        return Drawn(why="no file is at this path")
+    if failure is not None:
+        return Drawn(why=f"no longer readable here ({failure.reason.value})")
+    return Draw(result.path, result.sha256, limit)
+
+
+def draw(task: Draw, limits: Limits) -> Drawn:
+    """What a child does: the picture, unless the file does not hold the content that the record is about."""
     from scanner.decode import decode
     from scanner.examine import read_bytes
 
     try:
-        data = read_bytes(ImageFile(result.path), limits.max_bytes)
-    except (OSError, ValueError):  # a folder by now, or a path that no system has, from a report that was edited
-        return Thumbnail(why="no file is at this path")
+        data = read_bytes(ImageFile(task.path), limits.max_bytes)
+    except (OSError, ValueError):
+        return Drawn(why="no file is at this path")
     if isinstance(data, Failure):
-        return Thumbnail(why=f"no longer readable here ({data.reason.value})")
-    if hashlib.sha256(data).hexdigest() != result.sha256:
-        return Thumbnail(why="the file is not the one that was scanned")
+        return Drawn(why=f"no longer readable here ({data.reason.value})")
+    if hashlib.sha256(data).hexdigest() != task.sha256:
+        return Drawn(why="the file is not the one that was scanned")
     decoded = decode(data, short_side=SIDE, limits=limits)
     if isinstance(decoded, Failure):
-        return Thumbnail(why=f"cannot be shown ({decoded.reason.value})")
-    encoded = encode(decoded.pixels, limit)
-    return Thumbnail(src="data:image/webp;base64," + base64.b64encode(encoded).decode("ascii"))
+        return Drawn(why=f"cannot be shown ({decoded.reason.value})")
+    try:
+        encoded = encode(decoded.pixels, task.max_bytes)
+    except MemoryError:
+        return Drawn(why="cannot be shown (out-of-memory)")
+    return Drawn(src="data:image/webp;base64," + base64.b64encode(encoded).decode("ascii"))
 
 
 def encode(pixels: NDArray[np.uint8], limit: int) -> bytes:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner.classifier import OnnxClassifier
-from scanner.engine.guard import CHILD
+from scanner.engine.child_process import CHILD
 from scanner.engine.inline import InlineEngine
 from scanner.engine.local import LocalEngine
 from scanner.engine.wire import Start
@@ -100,6 +100,54 @@ def test_a_picture_that_hangs_is_given_up_after_its_time(tmp_path: Path, tiny_mo
     engine = LocalEngine(start(tiny_model_dir), workers=1, chunk=2, timeout=1.0, program=POISONED)
     results = examined(engine, list(items))
     assert [(Path(r.file.path).name, r.failure.reason) for r in results if r.failure] == [("02.png", Reason.TIMEOUT)]
+
+
+def test_several_that_hang_in_one_chunk_are_each_given_up_after_their_own_time(
+    tmp_path: Path, tiny_model_dir: Path
+) -> None:
+    hanging = {"01.png": b"HANG-ME", "02.png": b"HANG-ME", "05.png": b"KILL-ME"}
+    items = files(tmp_path, [f"{i:02}.png" for i in range(8)], hanging)
+    engine = LocalEngine(start(tiny_model_dir), workers=1, chunk=8, timeout=1.0, program=POISONED)
+    results = examined(engine, list(items))
+    assert [result.file for result in results] == items
+    assert {Path(r.file.path).name: r.failure.reason for r in results if r.failure} == {
+        "01.png": Reason.TIMEOUT,
+        "02.png": Reason.TIMEOUT,
+        "05.png": Reason.CRASHED,
+    }
+    assert all(r.logit is not None for r in results if not r.failure)
+
+
+def test_views_that_kill_the_network_cost_only_their_picture(tmp_path: Path, tiny_model_dir: Path) -> None:
+    items = files(tmp_path, [f"{i:02}.png" for i in range(6)])
+    picture(tmp_path / "04.png", 77)
+    program = CHILD.replace(
+        "main()",
+        "import os, scanner.classifier as c; classify = c.OnnxClassifier.classify\n"
+        "def deadly(self, pixels, groups):\n"
+        "    if (pixels == 77).any():\n"
+        "        os.abort()\n"
+        "    return classify(self, pixels, groups)\n"
+        "c.OnnxClassifier.classify = deadly; main()",
+    )
+    results = examined(LocalEngine(start(tiny_model_dir), workers=1, chunk=6, timeout=30, program=program), list(items))
+    assert [(Path(r.file.path).name, r.failure.reason) for r in results if r.failure] == [("04.png", Reason.CRASHED)]
+    assert [r.logit is not None for r in results] == [True, True, True, True, False, True]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux keeps to a limit of address space")
+@pytest.mark.parametrize("format", ["png", "tiff", "bmp", "webp", "gif"])
+def test_a_picture_that_wants_too_much_memory_fails_and_the_next_one_does_not(
+    tmp_path: Path, tiny_model_dir: Path, format: str
+) -> None:
+    items = [
+        *files(tmp_path, [f"1.{format}"]),
+        ImageFile(str(picture(tmp_path / f"2.{format}", WHITE, size=(9000, 9000))), 1),
+        *files(tmp_path, [f"3.{format}"]),
+    ]
+    begun = dataclasses.replace(start(tiny_model_dir), max_memory=200_000_000)
+    results = examined(LocalEngine(begun, workers=1, chunk=3, timeout=60), list(items))
+    assert [r.failure and r.failure.reason for r in results] == [None, Reason.OUT_OF_MEMORY, None]
 
 
 def test_what_a_decoder_prints_reaches_neither_answers_nor_terminal(
@@ -192,7 +240,7 @@ def test_no_child_outlives_a_killed_parent(tmp_path: Path, tiny_model_dir: Path)
     program = (
         "import sys, time; from scanner.pipeline import Scan; from scanner.options import ScanOptions\n"
         f"run = Scan(ScanOptions(paths=({str(tmp_path)!r},), model={str(tiny_model_dir) + os.sep!r}, workers=2))\n"
-        "print(run._engine._guards[0]._running.process.pid, flush=True); time.sleep(60)"
+        "print(run._engine._guards[0].child.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", program],
@@ -234,9 +282,9 @@ def test_a_chunk_ends_early_at_large_files(tmp_path: Path, tiny_model_dir: Path)
     program = CHILD.replace(
         "main()",
         "import scanner.examine as e; examine = e.Examiner.examine\n"
-        "def note(self, files):\n"
+        "def note(self, files, begun):\n"
         f"    open({str(asked)!r}, 'a').write(str(len(files)))\n"
-        "    return examine(self, files)\n"
+        "    return examine(self, files, begun)\n"
         "e.Examiner.examine = note; main()",
     )
     examined(LocalEngine(start(tiny_model_dir), workers=1, chunk=8, timeout=30, program=program), list(items))

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import tracemalloc
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from scanner.baseline import Decided
+from scanner.engine.wire import Drawn
 from scanner.errors import ReportError
 from scanner.records import (
     Decision,
@@ -37,7 +39,7 @@ from scanner.records import (
 from scanner.report import writer
 from scanner.report.html_report import HtmlReport
 from scanner.report.page_settings import PageSettings
-from scanner.report.thumbnails import Thumbnail, encode
+from scanner.report.thumbnails import encode
 from scanner.summary import Tally
 
 RUN = RunInfo(
@@ -356,10 +358,11 @@ def test_no_picture_is_larger_than_its_share() -> None:
 
 
 def test_a_page_of_a_thousand_pictures_stays_below_15_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def largest(result: FileResult, limit: int, limits: object) -> Thumbnail:
-        return Thumbnail(src="data:image/webp;base64," + base64.b64encode(b"x" * limit).decode())
+    def largest(results: Iterable[FileResult], limit: int, limits: object) -> Iterator[Drawn]:
+        for _ in results:
+            yield Drawn(src="data:image/webp;base64," + base64.b64encode(b"x" * limit).decode())
 
-    monkeypatch.setattr("scanner.report.thumbnails.thumbnail", largest)
+    monkeypatch.setattr("scanner.report.html_report.thumbnails", largest)
     evidence = (Evidence("c2pa", Declared.AI_GENERATED, "A generator", "d" * 300, Trust.SIGNED),) * 2
     results = [scanned(f"in/some/folder/of/a/desk/IMG_{n}.jpg", 0.99, evidence=evidence) for n in range(1000)]
     parsed, output = page(results)
