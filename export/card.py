@@ -180,8 +180,19 @@ def _training(about: dict[str, Any]) -> list[str]:
 
 def _conversion(about: dict[str, Any]) -> list[str]:
     parity = about["parity"]
+    int8 = parity.get("int8")
+    small = (
+        [
+            f"Convolutions were made int8 after that: on {int8['pictures']} validation pictures the AUC went from "
+            f"{int8['auc']:.4f} to {int8['auc_int8']:.4f}, views a second from {int8['views_per_second']:.0f} to "
+            f"{int8['views_per_second_int8']:.0f} (one thread of one machine)."
+        ]
+        if int8
+        else []
+    )
     return [
         f"ONNX opset {about['opset']} by tf2onnx ({parity['route']}); on {parity['pictures']} pictures and batches of "
         f"{' and '.join(map(str, parity['batch_sizes']))} the largest difference from Keras is "
         f"{parity['largest_probability_difference']:.2g} in probability (at most {parity['tolerance']:g} is allowed).",
+        *small,
     ]

@@ -16,14 +16,14 @@ from tqdm import tqdm
 
 from export.conditions import Condition, under
 from export.manifest import Record
-from export.runs import open_run
+from export.runs import Run, open_run
 from scanner.classifier import Classifier, OnnxClassifier
 from scanner.decode import init_worker
 from scanner.errors import InputError
 from scanner.examine import Examiner, read_bytes
 from scanner.examine_settings import Settings
 from scanner.limits import Limits
-from scanner.model import Calibration, ThresholdRow, ViewPolicy, load_model
+from scanner.model import Calibration, Model, ThresholdRow, ViewPolicy, load_model
 from scanner.options import Device
 from scanner.provenance import EvidenceSettings
 from scanner.records import Failure, ImageFile
@@ -78,10 +78,17 @@ def open_detector(folder: Path) -> Detector:
         classifier = OnnxClassifier(model, Device.CPU)
         return Detector(model.identity, folder, classifier, model.views, model.calibration, model.thresholds)
     run = open_run(folder)
-    calibration, thresholds = run.calibration()
-    return Detector(
-        f"run {folder.name}", folder, KerasClassifier(run.network().model), run.views, calibration, thresholds
-    )
+    quantized = "quantized" in run.config  # such a run has no weights in Keras
+    made = graph_classifier(run) if quantized else KerasClassifier(run.network().model)
+    return Detector(f"run {folder.name}", folder, made, run.views, *run.calibration())
+
+
+def graph_classifier(run: Run) -> OnnxClassifier:
+    """The model.onnx of a run, which is no model folder yet."""
+    return OnnxClassifier(Model(run.folder, run.folder.name, "", "", run.views, *_NO_CALIBRATION, {}), Device.CPU)
+
+
+_NO_CALIBRATION = (Calibration(1.0, 0.0), ())
 
 
 def score(records: Sequence[Record], detector: Detector, condition: Condition, *, workers: int) -> NDArray[np.float64]:

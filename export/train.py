@@ -13,9 +13,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from export import evaluate, plots
+from export import plots
 from export.augment import Augmentation
-from export.calibrate import fit_platt, probabilities, rates, threshold_table
 from export.conditions import Condition
 from export.features import Features, Plan, extract
 from export.fine_tune import TuneSettings, fine_tune
@@ -25,8 +24,9 @@ from export.manifest import Record, data_hash, read_manifest
 from export.network import HeadForm, Network, NetworkConfig, build_network, extractor_of
 from export.runs import Run, read_json, source_counts, versions, write_json
 from export.sampling import picture_weights
-from export.scoring import Detector, KerasClassifier
+from export.scoring import KerasClassifier
 from export.to_onnx import convert
+from export.validation import settle
 from scanner.errors import InputError, UsageError
 from scanner.model import ViewPolicy
 
@@ -217,24 +217,7 @@ def _finish(
 ) -> None:
     """Calibrate on validation, and write everything that was measured."""
     logits = {condition: validation_logits(network, options, val, index) for index, condition in enumerate(Condition)}
-    generated = sets.labels(sets.val)
-    calibration = fit_platt(np.concatenate(list(logits.values())), np.tile(generated, len(logits)))
-    real = {c.value: probabilities(values[~generated], calibration) for c, values in logits.items()}
-    rows = threshold_table(real[Condition.AS_IS.value])
-    write_json(
-        run.folder / "calibration.json",
-        {
-            "scale": calibration.scale,
-            "bias": calibration.bias,
-            "fitted_on": f"{len(generated)} validation pictures under {', '.join(logits)}, classes weighted the same",
-            "thresholds": rates(rows, real),
-        },
-    )
-    detector = Detector(
-        f"run {run.folder.name}", run.folder, KerasClassifier(network.model), options.policy, calibration, rows
-    )
-    measured = [evaluate.summarise(sets.val, values, detector, c) for c, values in logits.items()]
-    evaluate.write(run.folder / "evaluation" / "val", "val", sets.val, detector, measured)
+    measured = settle(run.folder, KerasClassifier(network.model), options.policy, sets.val, logits)
     summary = {m.condition.value: m.figures.as_json() for m in measured}
     write_json(run.folder / "metrics.json", {"val": summary, "best_epochs": _best(history)})
     _write_history(run.folder / "history.csv", history)

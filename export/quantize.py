@@ -1,0 +1,192 @@
+"""int8 from a converted run: static QDQ (unsigned activations, signed weights by channel), kept only where it pays."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.conditions import Condition
+from export.features import Plan, stacked_views
+from export.labels import Split
+from export.manifest import Record, read_manifest
+from export.metrics import auc
+from export.runs import Run, read_json, write_json
+from export.scoring import Detector, graph_classifier, score
+from export.validation import settle
+from scanner.classifier import OnnxClassifier
+from scanner.errors import DfscanError, InputError, UsageError
+
+MAX_LOSS = 0.005
+"""AUC that int8 may cost on validation."""
+MIN_GAIN = 1.4
+"""Times faster that it has to be, on one thread of this machine."""
+CALIBRATION = 96
+"""Training pictures from which the ranges of the activations are taken."""
+CHECKED = 600
+"""Validation pictures on which the loss is measured at most, half of each class."""
+_BATCH = 8
+
+
+class QuantizeError(DfscanError):
+    """An int8 graph that loses too much, or gains too little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """What int8 costs and gains."""
+
+    auc: float
+    auc_int8: float
+    speed: float
+    """Views a second of the float graph, one thread."""
+    speed_int8: float
+    pictures: int
+    sha256: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether the int8 graph may be packaged."""
+        return self.auc - self.auc_int8 <= MAX_LOSS and self.speed_int8 >= MIN_GAIN * self.speed
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON types."""
+        return {
+            "auc": round(self.auc, 6),
+            "auc_int8": round(self.auc_int8, 6),
+            "views_per_second": round(self.speed, 1),
+            "views_per_second_int8": round(self.speed_int8, 1),
+            "pictures": self.pictures,
+            "max_loss": MAX_LOSS,
+            "min_gain": MIN_GAIN,
+            "sha256": self.sha256,
+            "passed": self.passed,
+        }
+
+
+def quantize_run(run: Run, out: Path, *, data: Path | None = None, workers: int = 1) -> Quantized:
+    """Make a run folder of the int8 graph of a converted run: to be evaluated and packaged like any other.
+
+    It gets a calibration and thresholds of its own, from all of validation. `data`: manifest with the pictures; None:
+    the run's own. Raises QuantizeError where int8 does not pay, and leaves parity.json with the figures, not the graph;
+    InputError where the run was not converted; UsageError where `out` is taken.
+    """
+    if not run.graph.exists():
+        raise InputError(f"{run.folder} holds no model.onnx; run `python -m export convert` first")
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty")
+    records = read_manifest(data or Path(run.config["options"]["data"]))
+    out.mkdir(parents=True, exist_ok=True)
+    small = Run(out, run.config | {"quantized": "int8"})
+    pixels, groups = _views(_balanced(records, Split.TRAIN, CALIBRATION), run)
+    quantize(run.graph, small.graph, pixels, groups)
+    classifiers = [graph_classifier(made) for made in (run, small)]
+    found = _compare(run, small, _balanced(records, Split.VALIDATION, CHECKED), classifiers, pixels, groups, workers)
+    about = read_json(run.folder / "parity.json") | {"int8": found.as_json(), "passed": found.passed}
+    write_json(out / "parity.json", about | {"sha256": found.sha256})
+    if not found.passed:
+        small.graph.unlink()
+        raise QuantizeError(
+            f"int8 is not worth it here: AUC {found.auc:.4f} to {found.auc_int8:.4f} (at most {MAX_LOSS} may be lost), "
+            f"{found.speed_int8 / found.speed:.2f} times as fast (at least {MIN_GAIN})"
+        )
+    write_json(out / "config.json", small.config)
+    val = [record for record in records if record.split is Split.VALIDATION]
+    detector = Detector(out.name, out, classifiers[1], run.views, *run.calibration())
+    logits = {condition: score(val, detector, condition, workers=workers) for condition in Condition}
+    settle(out, classifiers[1], run.views, val, logits)
+    return found
+
+
+def _compare(
+    run: Run,
+    small: Run,
+    chosen: Sequence[Record],
+    classifiers: Sequence[OnnxClassifier],
+    pixels: NDArray[np.uint8],
+    groups: NDArray[np.int32],
+    workers: int,
+) -> Quantized:
+    """AUC and speed of the float graph and of the int8 one."""
+    labels = np.array([record.generated for record in chosen])
+    aucs = []
+    for made, classifier in zip((run, small), classifiers, strict=True):
+        detector = Detector(made.folder.name, made.folder, classifier, run.views, *run.calibration())
+        aucs.append(auc(labels, score(chosen, detector, Condition.AS_IS, workers=workers)))
+    speeds = _speeds(classifiers, pixels, groups)
+    digest = hashlib.sha256(small.graph.read_bytes()).hexdigest()
+    return Quantized(aucs[0], aucs[1], speeds[0], speeds[1], len(chosen), digest)
+
+
+def quantize(graph: Path, out: Path, pixels: NDArray[np.uint8], groups: NDArray[np.int32]) -> None:
+    """Write the int8 form of a graph, ranges from the views uint8 [N, S, S, 3].
+
+    Only convolutions become int8: statistics and heads are a hundredth of the work and most of the precision.
+    """
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Views(CalibrationDataReader):
+        def __init__(self) -> None:
+            self._starts = iter(range(0, len(pixels), _BATCH))
+
+        def get_next(self) -> dict[str, NDArray[Any]] | None:
+            start = next(self._starts, None)
+            if start is None:
+                return None
+            feed = {"image": pixels[start : start + _BATCH], "group": groups[start : start + _BATCH]}
+            return {name: value for name, value in feed.items() if name in names}
+
+    names = _input_names(graph)
+    with tempfile.TemporaryDirectory() as scratch:
+        ready = Path(scratch) / "ready.onnx"
+        quant_pre_process(str(graph), str(ready), skip_symbolic_shape=True)
+        quantize_static(
+            str(ready),
+            str(out),
+            Views(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+
+
+def _input_names(graph: Path) -> set[str]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    return {value.name for value in session.get_inputs()}
+
+
+def _balanced(records: Sequence[Record], split: Split, count: int) -> list[Record]:
+    """Up to half of `count` of each class of a split, spread over the set by hash."""
+    mine = sorted((r for r in records if r.split is split), key=lambda r: r.sha256 or r.file)
+    return [r for generated in (True, False) for r in [x for x in mine if x.generated is generated][: count // 2]]
+
+
+def _views(records: Sequence[Record], run: Run) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    plan = Plan(run.views, conditions=(Condition.AS_IS,))
+    groups, _ = plan.rows()
+    return np.concatenate([stacked_views(record, plan) for record in records]), np.tile(groups, len(records))
+
+
+def _speeds(
+    classifiers: Sequence[OnnxClassifier], pixels: NDArray[np.uint8], groups: NDArray[np.int32], rounds: int = 12
+) -> list[float]:
+    """Views a second of each classifier: the median of rounds in turn, so that other load meets all alike."""
+    seconds: list[list[float]] = [[] for _ in classifiers]
+    for _ in range(rounds):
+        for taken, classifier in zip(seconds, classifiers, strict=True):
+            start = time.perf_counter()
+            classifier.classify(pixels[:_BATCH], groups[:_BATCH])
+            taken.append(time.perf_counter() - start)
+    return [len(pixels[:_BATCH]) / float(np.median(taken)) for taken in seconds]

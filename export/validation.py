@@ -1,0 +1,49 @@
+"""The logits of validation become a network's calibration, its thresholds and its first report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export import evaluate
+from export.calibrate import fit_platt, probabilities, rates, threshold_table
+from export.conditions import Condition
+from export.manifest import Record
+from export.runs import write_json
+from export.scoring import Detector
+from scanner.classifier import Classifier
+from scanner.model import ViewPolicy
+
+
+def settle(
+    folder: Path,
+    classifier: Classifier,
+    views: ViewPolicy,
+    records: Sequence[Record],
+    logits: Mapping[Condition, NDArray[np.float64]],
+) -> list[evaluate.Measured]:
+    """Write calibration.json and evaluation/val of a run folder, and return what was measured.
+
+    The sigmoid is fitted on all conditions pooled, with the classes weighted the same; the thresholds are those of the
+    real pictures as they are. `logits`: one a record, by condition.
+    """
+    generated = np.array([record.generated for record in records])
+    calibration = fit_platt(np.concatenate(list(logits.values())), np.tile(generated, len(logits)))
+    real = {c.value: probabilities(values[~generated], calibration) for c, values in logits.items()}
+    rows = threshold_table(real[Condition.AS_IS.value])
+    write_json(
+        folder / "calibration.json",
+        {
+            "scale": calibration.scale,
+            "bias": calibration.bias,
+            "fitted_on": f"{len(generated)} validation pictures under {', '.join(logits)}, classes weighted the same",
+            "thresholds": rates(rows, real),
+        },
+    )
+    detector = Detector(f"run {folder.name}", folder, classifier, views, calibration, rows)
+    measured = [evaluate.summarise(records, values, detector, c) for c, values in logits.items()]
+    evaluate.write(folder / "evaluation" / "val", "val", records, detector, measured)
+    return measured
