@@ -11,9 +11,11 @@ CONFIDENCE = 0.95
 
 def at_most(successes: int, trials: int, share: float) -> float:
     """P(X <= successes) of a binomial X with `trials` trials of probability `share`."""
+    if successes < 0:
+        return 0.0
     if successes >= trials or share <= 0:
         return 1.0
-    if successes < 0 or share >= 1:
+    if share >= 1:
         return 0.0
     if successes < trials * share:  # the smaller tail is summed: it falls off, and nothing cancels
         return _tail(successes, trials, share)

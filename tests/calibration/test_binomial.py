@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scanner.calibration.binomial import allowed, at_most, lower_bound, trials_needed, upper_bound
@@ -18,10 +18,15 @@ def exact(successes: int, trials: int, share: Fraction) -> Fraction:
     )
 
 
-@given(st.integers(1, 60), st.data())
-def test_the_distribution_is_that_of_exact_arithmetic(trials: int, data: st.DataObject) -> None:
-    successes = data.draw(st.integers(-1, trials))
-    share = Fraction(data.draw(st.integers(0, 1000)), 1000)
+@given(
+    st.integers(1, 60).flatmap(lambda trials: st.tuples(st.integers(-1, trials), st.just(trials))), st.integers(0, 1000)
+)
+@example((-1, 1), 0)
+@example((-1, 1), 1000)
+@example((1, 1), 1000)
+def test_the_distribution_is_that_of_exact_arithmetic(counts: tuple[int, int], per_mille: int) -> None:
+    successes, trials = counts
+    share = Fraction(per_mille, 1000)
     assert at_most(successes, trials, float(share)) == pytest.approx(float(exact(successes, trials, share)), abs=1e-12)
 
 
