@@ -95,14 +95,15 @@ class Features:
         return found
 
 
-def extract(records: Sequence[Record], plan: Plan, extractor: Path, cache: Path, *, workers: int) -> Features:
+def extract(
+    records: Sequence[Record], plan: Plan, extractor: Path, cache: Path, *, network: str, workers: int
+) -> Features:
     """The features of every record; what the cache holds of them, from this set or another, is not computed again.
 
-    `extractor`: ONNX file, `image` uint8 [N, S, S, 3] -> float32 [N, C].
+    `extractor`: ONNX file, `image` uint8 [N, S, S, 3] -> float32 [N, C]; `network`: what identifies the network in it
+    (the bytes of the file do not: tf2onnx names its nodes by what was built before).
     Raises InputError where a picture can no longer be read: the rows of a set must not shift.
     """
-    with open(extractor, "rb") as file:
-        network = hashlib.file_digest(file, "sha256").hexdigest()
     identity = {"plan": plan.as_json(), "network": network}
     folder = cache / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)

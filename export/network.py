@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,6 +87,16 @@ def extractor_of(network: Network) -> keras.Model:
     """The frozen part of a network, sharing its weights."""
     features = network.model.get_layer("features").output
     return keras.Model(network.model.inputs[0], features)
+
+
+def frozen_identity(network: Network) -> str:
+    """Hash of everything that decides what `extractor_of` gives: the backbone, its weights, what is read of it."""
+    config = network.config
+    form = [config.backbone.value, config.alpha, config.head.value, list(config.blocks), config.size]
+    found = hashlib.sha256(json.dumps(form).encode())
+    for weight in network.backbone.get_weights():
+        found.update(weight.tobytes())
+    return found.hexdigest()
 
 
 def statistics_columns(config: NetworkConfig) -> list[tuple[int, int, int]]:

@@ -21,7 +21,7 @@ from export.fine_tune import TuneSettings, fine_tune
 from export.heads import Examples, HeadSettings, Trained, calibrate_head, merged, picture_logits, train_head
 from export.labels import Split
 from export.manifest import Record, data_hash, read_manifest
-from export.network import HeadForm, Network, NetworkConfig, build_network, extractor_of
+from export.network import HeadForm, Network, NetworkConfig, build_network, extractor_of, frozen_identity
 from export.runs import Run, read_json, source_counts, versions, write_json
 from export.sampling import picture_weights
 from export.scoring import KerasClassifier
@@ -106,8 +106,9 @@ def train(options: TrainOptions) -> Run:
     own = Plan(options.views, conditions=tuple(Condition), seed=options.head.seed)
     drawn = replace(own, augmentation=options.augmentation, draws=options.draws)
     extractor = run.folder / "extractor.onnx"
-    val = extract(sets.val, own, extractor, cache, workers=options.workers)
-    learnt = extract(sets.train, drawn, extractor, cache, workers=options.workers)
+    identity = frozen_identity(network)
+    val = extract(sets.val, own, extractor, cache, network=identity, workers=options.workers)
+    learnt = extract(sets.train, drawn, extractor, cache, network=identity, workers=options.workers)
     for group, head in zip(options.kept, network.heads, strict=True):
         found = _train_group(options, run, head, group, _examples(sets, group, learnt, val))
         for seed, trained in enumerate(found):
@@ -125,7 +126,7 @@ def train(options: TrainOptions) -> Run:
         )
         tuned = run.folder / "tuned.onnx"
         convert(extractor_of(network), tuned)
-        val = extract(sets.val, own, tuned, cache, workers=options.workers)
+        val = extract(sets.val, own, tuned, cache, network=frozen_identity(network), workers=options.workers)
     network.model.save_weights(run.weights)
     _finish(options, run, network, sets, val, history)
     return run
