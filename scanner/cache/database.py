@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 FILE = "cache.sqlite3"
 BROKEN = ".broken-"
@@ -61,6 +62,16 @@ class ForeignError(sqlite3.DatabaseError):
 
 class DamagedError(sqlite3.DatabaseError):
     """A database that does not give back what was put into it."""
+
+
+class _Connection(sqlite3.Connection):
+    """Tells a damaged schema as damage: SQLite quotes it in its message, and Python cannot decode the message then."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        try:
+            return super().execute(sql, parameters)
+        except UnicodeDecodeError as error:
+            raise DamagedError("its schema is no text") from error
 
 
 def default_folder() -> Path:
@@ -121,7 +132,7 @@ def key_of(database: sqlite3.Connection, query: str, values: tuple[object, ...])
 
 def _open(path: Path) -> sqlite3.Connection:
     path.touch(mode=0o600)  # the paths of a person's pictures are nobody else's business
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=_Connection)
     database.text_factory = lambda raw: raw.decode("utf-8", "replace")  # damaged text is no reason to stop
     try:
         # The folder's lock makes us the only user: without shared memory the cache works on network drives too.

@@ -422,6 +422,17 @@ def test_a_damaged_file_never_gives_a_wrong_result_and_never_stops_a_run(
     again.close()
 
 
+def test_a_schema_that_is_no_text_is_damage(sound: tuple[bytes, list[Examined]], folder: Path) -> None:
+    content, results = sound
+    folder.mkdir()
+    (folder / FILE).write_bytes(content.replace(b"sqlite_autoindex_scorers_1", b"\x80qlite_autoindex_scorers_1"))
+    warnings = Warnings()
+    cache = cache_in(folder, warn=warnings)
+    assert cache.find(results[0].file) is None
+    cache.close()
+    assert len(warnings) == 1 and "was not usable (its schema is no text); it was set aside as " in warnings[0]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a POSIX system")
 def test_a_full_disk_costs_the_cache_and_not_the_run(tmp_path: Path, folder: Path) -> None:
     warnings = Warnings()
