@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -20,6 +21,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 BY_CI = {"first-scan", "tests"}
 """Blocks that make an environment of their own: .ci/run runs them."""
+
+TOOLS = ("jq", "parallel")
+"""Programs of others that recipes use."""
 
 BLOCK = re.compile(
     r"(?:<!-- (?P<mark>run|not run): (?P<note>[^>]+?) -->\n)?```(?:sh|bash|console)\n(?P<code>.*?)```", re.S
@@ -44,6 +48,9 @@ def test_every_block_of_commands_is_run_or_says_why_not() -> None:
 
 @pytest.mark.parametrize(("page", "code"), [(p, c) for p, _, c in RUN], ids=[f"{p.stem}-{n}" for p, n, _ in RUN])
 def test_a_marked_block_runs_as_it_stands(page: Path, code: str, tmp_path: Path) -> None:
+    absent = [tool for tool in TOOLS if re.search(rf"\b{tool}\b", code) and shutil.which(tool) is None]
+    if absent:
+        pytest.skip(f"{' and '.join(absent)} not installed")
     if not (SHIPPED / "default" / "model.json").is_file():
         pytest.fail("the package has no default model")
     shutil.copytree(ROOT / "samples", tmp_path / "samples")
@@ -90,3 +97,28 @@ def test_links_between_pages_lead_somewhere() -> None:
     ]
     broken = [f"{page.relative_to(ROOT)}: {target}" for page, target in links if not (page.parent / target).exists()]
     assert not broken
+
+
+def test_the_schema_reference_is_that_of_the_shipped_schema() -> None:
+    made = subprocess.run(
+        [sys.executable, ROOT / ".ci" / "schema_reference.py"], capture_output=True, text=True, check=True
+    )
+    assert (ROOT / "docs" / "report-schema.md").read_text(encoding="utf-8") == made.stdout
+
+
+def test_the_site_builds_and_loads_nothing_from_a_network(tmp_path: Path) -> None:
+    if importlib.util.find_spec("material") is None:
+        pytest.skip("mkdocs-material is not installed (group `docs`)")
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path],
+        cwd=ROOT, capture_output=True, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    pages = sorted(tmp_path.rglob("*.html"))
+    assert {"index.html", "verdict.html", "recipes.html", "model-card.html"} <= {page.name for page in pages}
+    loads = re.compile(
+        r'<(?:script|img|iframe|source|link(?! rel="canonical"))\b[^>]*\b(?:src|href)="?(https?:|//)[^>]*>'
+    )
+    assert not [match[0] for page in pages for match in loads.finditer(page.read_text(encoding="utf-8"))]
+    styles = [style.read_text(encoding="utf-8") for style in tmp_path.rglob("*.css")]
+    assert styles and not [style for style in styles if re.search(r"(?:url\(|@import)\s*[\"']?(?:https?:|//)", style)]
