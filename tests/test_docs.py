@@ -51,6 +51,8 @@ def test_a_marked_block_runs_as_it_stands(page: Path, code: str, tmp_path: Path)
     absent = [tool for tool in TOOLS if re.search(rf"\b{tool}\b", code) and shutil.which(tool) is None]
     if absent:
         pytest.skip(f"{' and '.join(absent)} not installed")
+    if "-m export train" in code:
+        pytest.importorskip("keras", reason="Keras is in the extra [export]")
     if not (SHIPPED / "default" / "model.json").is_file():
         pytest.fail("the package has no default model")
     shutil.copytree(ROOT / "samples", tmp_path / "samples")
