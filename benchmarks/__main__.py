@@ -1,0 +1,57 @@
+"""Measures dfscan's speed and writes what it finds.
+
+    python -m benchmarks                        every part
+    python -m benchmarks bound startup          these parts
+    python -m benchmarks page                   docs/performance.md from the newest results
+
+Pictures and networks are made in --work and used again; --pictures WEB CAMERA takes folders instead. A result is a
+JSON file whose name tells its conditions. Needs the extra [export].
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from benchmarks.page import write_page
+from benchmarks.parts import PARTS, Bench
+from benchmarks.results import conditions, store
+from benchmarks.subjects import one_view, shipped
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what the command line names."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}, page; default: all")
+    parser.add_argument("--work", type=Path, default=Path("benchmarks/work"), help="pictures and networks")
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="where the page goes")
+    parser.add_argument("--pictures", type=Path, nargs="*", default=[], metavar="FOLDER", help="web, then camera")
+    parser.add_argument("--model", help="name or folder; default: the shipped model")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of pictures")
+    args = parser.parse_args(arguments)
+    wanted = args.parts or [*PARTS, "page"]
+    if unknown := set(wanted) - {*PARTS, "page"}:
+        parser.error(f"no part is named {', '.join(sorted(unknown))}")
+    if measured := [name for name in wanted if name != "page"]:
+        work = args.work.absolute()
+        work.mkdir(parents=True, exist_ok=True)
+        folders = tuple(folder.absolute() for folder in args.pictures)
+        bench = Bench(work, shipped(work, args.model), one_view(work), args.rounds, args.scale, folders)
+        for name in measured:
+            under = conditions(bench)
+            figures = PARTS[name](bench)
+            print(json.dumps({name: figures}, indent=1), flush=True)
+            print(store(args.results, name, under, figures), file=sys.stderr)
+    if "page" in wanted:
+        print(write_page(args.results, args.docs), file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,235 @@
+"""docs/performance.md and its plots, made from the newest results; no figure on the page is typed by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.plots import plot_curve, plot_loops
+from benchmarks.results import newest
+
+Figures = dict[str, Any]
+
+_HEAD = """# Performance
+
+<!-- Made by `python -m benchmarks page`; change benchmarks/page.py, not this file. -->
+
+Figures of one run of `python -m benchmarks` on the machine named below. What counts are the **ratios**: they compare
+loops that ran in turns, over the same pictures, with the same network and the same views. Your own:
+`pip install '.[export]'`, then `python -m benchmarks` (each part takes about two minutes on two idle cores;
+`--pictures WEB CAMERA` takes your folders).
+"""
+
+_BOUND = """## How close to what the machine can do
+
+Decoding and inference share the cores of a CPU, so the bound is not the slower of the two but both, one after the
+other: **H = 1 / (1/D + 1/I)**.
+
+- **D**, decoding alone: reading a file, decoding it and cutting its views with dfscan's own code, one process a core
+  with the memory settings of dfscan's workers. No network, no hash, no provenance, no record.
+- **I**, inference alone: views cut beforehand, through dfscan's own session (one thread a core) in dfscan's own
+  batches, one process a core.
+- **dfscan**: the default configuration: every file in a guarded child process, SHA-256 and provenance of every file,
+  records in order, all workers. From the first file to the last record with the first worker running; the others
+  start inside. Without and with the cache (empty at the start).
+
+CPU time is the steadier measure on a machine that has other work as well; wall clock is what a user waits for.
+"""
+
+_LOOPS = """## Against the loops that one would write
+
+`Image.open`, `convert("RGB")`, resize (or the same views), then the network. One-view: MobileNetV2 at 224 pixels on
+the whole picture; dfscan decodes at reduced size where the views allow it. Start-up is in none of them. dfscan does
+more than they do: it survives broken pictures, hashes, reads provenance and writes records.
+
+"Faster by" is the ratio of pictures a second.
+"""
+
+_GPU = """## GPU
+
+Not measured: no GPU was at hand. `--device cuda` and `--device tensorrt` are built as [devices](devices.md) tells and
+are tested up to the call of the provider, with the CPU in its place.
+"""
+
+_MORE_CORES = """
+A core more is a worker more: nothing is shared but dfscan's own process, which walks, keeps the order, judges and
+reports. How far it reaches is **simulated**: workers that sleep as long as a picture takes (7 ms for one view of a web
+picture, 90 ms for thirteen views) in place of working. Throughput, as a share of perfect scaling:
+
+"""
+
+_MEMORY = """## Memory
+
+Peak resident memory of dfscan and all its workers (what they share is counted for each): web pictures, one view.
+
+"""
+
+_COSTS = """## What the extras cost
+
+Lost throughput on the cheapest scan there is (one view of a web picture); on all others it is less. Below the noise of
+the measurement it may be negative.
+
+"""
+
+_PICTURES = {"web": "500 x 375 pixels", "camera": "12 megapixels"}
+
+
+def write_page(results: Path, docs: Path) -> Path:
+    """Write the page and its plots below `docs`; returns the page."""
+    found = newest(results)
+    docs.mkdir(parents=True, exist_ok=True)
+    sections = [_HEAD, _conditions(found)]
+    for part, section in _SECTIONS.items():
+        if part in found:
+            sections.append(section(found[part]["figures"], docs))
+    sections.append(_GPU)
+    page = docs / "performance.md"
+    page.write_text("\n".join(section.strip() + "\n" for section in sections), encoding="utf-8")
+    return page
+
+
+def _conditions(found: dict[str, dict[str, Any]]) -> str:
+    lines = []
+    for part, result in found.items():
+        under = result["conditions"]
+        pictures = under["pictures"] if isinstance(under["pictures"], str) else ", ".join(under["pictures"])
+        lines.append(
+            f"| {part} | {under['date']} | {under['cpu']}, {under['cpus']} cores | {under['load_before']} | "
+            f"{under['shipped_model']} ({under['views']} views) | {pictures} | {under['rounds']} |"
+        )
+    libraries = next(iter(found.values()))["conditions"] if found else {"libraries": {}, "python": "", "dfscan": ""}
+    versions = ", ".join(f"{name} {version}" for name, version in libraries["libraries"].items())
+    return _table(("part", "date", "machine", "load before", "shipped model", "pictures", "rounds"), lines) + (
+        f"\ndfscan {libraries['dfscan']}, Python {libraries['python']}, {versions}. "
+        "The load is that of other work on the machine.\n"
+    )
+
+
+def _bound_one_view(figures: Figures, docs: Path) -> str:
+    return _BOUND + "\nPictures a second, one view:\n\n" + _bound(figures)
+
+
+def _bound_shipped(figures: Figures, docs: Path) -> str:
+    return "Pictures a second, the shipped model:\n\n" + _bound(figures)
+
+
+def _bound(figures: Figures) -> str:
+    lines = []
+    for name, case in figures.items():
+        rates = [case[key]["pictures_per_second"] for key in ("D", "I", "H", "dfscan", "dfscan-cache")]
+        lines.append(
+            f"| {name} | " + " | ".join(f"{rate:.1f}" for rate in rates) + f" | **{case['dfscan / H']:.2f}** "
+            f"({case['dfscan / H by CPU time']:.2f}) | **{case['dfscan-cache / H']:.2f}** "
+            f"({case['dfscan-cache / H by CPU time']:.2f}) |"
+        )
+    head = ("network, pictures", "D", "I", "H", "dfscan", "with cache", "dfscan / H (CPU)", "with cache / H (CPU)")
+    return _table(head, lines)
+
+
+def _loops_one_view(figures: Figures, docs: Path) -> str:
+    return _LOOPS + _loops(figures, docs / "performance-one-view.svg")
+
+
+def _loops_shipped(figures: Figures, docs: Path) -> str:
+    return _loops(figures, docs / "performance-shipped.svg")
+
+
+def _loops(figures: Figures, plot: Path) -> str:
+    plot_loops(figures, plot)
+    text = f"\n![Pictures a second of each loop]({plot.name})\n"
+    for name, cases in figures.items():
+        kind = name.rsplit(", ", 1)[1]
+        lines = [
+            f"| {case} | {m['pictures_per_second']:.2f} | {m['cpu_ms_per_picture']:.0f} | "
+            + ("|  |" if case == "dfscan" else f"**{m['dfscan is faster by']:.1f}** | {m['by CPU time']:.1f} |")
+            for case, m in cases.items()
+        ]
+        head = ("loop", "pictures/s", "CPU ms a picture", "dfscan faster by", "less CPU by")
+        text += f"\n**{name}** ({_PICTURES.get(kind, kind)})\n\n" + _table(head, lines)
+    return text
+
+
+def _workers(figures: Figures, docs: Path) -> str:
+    lines = [
+        f"| {name} | {f['one worker']['pictures_per_second']:.1f} | {f['all workers']['pictures_per_second']:.1f} | "
+        f"{f['workers']} | **{f['all / one']:.2f}** |"
+        for name, f in figures.items()
+        if name != "simulated"
+    ]
+    plot_curve(figures["simulated"], docs / "performance-workers.svg")
+    simulated = [
+        f"| {name} | " + " | ".join(f"{rates[count]['of_perfect']:.2f}" for count in rates) + " | "
+        f"{list(rates.values())[-1]['own_cpu_ms_per_picture']:.3f} |"
+        for name, rates in figures["simulated"].items()
+    ]
+    counts = list(next(iter(figures["simulated"].values())))
+    return (
+        "## More cores\n\n"
+        + _table(("network, pictures", "one worker", "all workers", "workers", "all / one"), lines)
+        + _MORE_CORES
+        + _table(("workers", *counts, "own CPU ms a picture"), simulated)
+        + "\n![Simulated workers](performance-workers.svg)\n"
+    )
+
+
+def _memory(figures: Figures, docs: Path) -> str:
+    lines = [
+        f"| {f['files']:,} | {f['peak_mb']:.0f} | {f['pictures_per_second']:.1f} |"
+        for f in figures.values()
+        if isinstance(f, dict)
+    ]
+    return (
+        _MEMORY
+        + _table(("files", "MB", "pictures/s"), lines)
+        + f"\nTen times the files: **{figures['10,000 / 1,000']:.2f}** times the memory.\n"
+    )
+
+
+def _rescan(figures: Figures, docs: Path) -> str:
+    first, second = (figures[run]["seconds"] for run in ("first_run", "second_run"))
+    return (
+        "## Scanning again\n\n"
+        f"Over {figures['entries']:,} unchanged files, the walk with its look-up in the cache takes\n"
+        f"{figures['walk_and_look_up_us']:.1f} us of CPU a file; scandir and stat alone take\n"
+        f"{figures['scandir_and_stat_us']:.1f} us: **{figures['ratio']:.1f}** times.\n"
+        f"The whole command over the web pictures: {first:.2f} s the first time, {second:.2f} s the second.\n"
+    )
+
+
+def _startup(figures: Figures, docs: Path) -> str:
+    lines = [
+        f"| {name} | {f['wall_ms']:.0f} | {f['least_wall_ms']:.0f} | {f['cpu_ms']:.0f} |"
+        for name, f in figures.items()
+        if isinstance(f, dict)
+    ]
+    return (
+        "## Start-up\n\nThe whole command, from its start to its end.\n\n"
+        + _table(("command", "wall ms", "least wall ms", "CPU ms"), lines)
+        + f"\n`--help` takes **{figures['--help / bare python']:.1f}** times the CPU time of bare Python.\n"
+    )
+
+
+def _costs(figures: Figures, docs: Path) -> str:
+    lines = [
+        f"| {name.removeprefix('cost of ')} | {100 * f['by wall clock']:.1f} % | {100 * f['by CPU time']:.1f} % |"
+        for name, f in figures.items()
+        if name.startswith("cost of")
+    ]
+    return _COSTS + _table(("", "by wall clock", "by CPU time"), lines)
+
+
+_SECTIONS = {
+    "bound-one-view": _bound_one_view,
+    "bound-shipped": _bound_shipped,
+    "loops-one-view": _loops_one_view,
+    "loops-shipped": _loops_shipped,
+    "workers": _workers,
+    "memory": _memory,
+    "rescan": _rescan,
+    "startup": _startup,
+    "costs": _costs,
+}
+
+
+def _table(head: tuple[str, ...], lines: list[str]) -> str:
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *lines]) + "\n"
