@@ -1,7 +1,7 @@
 """Measures dfscan's speed and writes what it finds.
 
     python -m benchmarks                        every part
-    python -m benchmarks bound startup          these parts
+    python -m benchmarks bound-shipped startup  these parts
     python -m benchmarks page                   docs/performance.md from the newest results
 
 Pictures and networks are made in --work and used again; --pictures WEB CAMERA takes folders instead. A result is a

@@ -47,8 +47,7 @@ more than they do: it survives broken pictures, hashes, reads provenance and wri
 
 _GPU = """## GPU
 
-Not measured: no GPU was at hand. `--device cuda` and `--device tensorrt` are built as [devices](devices.md) tells and
-are tested up to the call of the provider, with the CPU in its place.
+Not measured: no GPU was at hand. `--device cuda` and the other providers are tested up to the call of the provider.
 """
 
 _MORE_CORES = """
