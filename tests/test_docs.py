@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -88,6 +89,18 @@ def test_the_readme_names_every_exit_code_and_every_key() -> None:
     assert {int(code) for code in re.findall(r"\b(\d+)\b(?= ?[,|])", codes[1])} == {int(code) for code in ExitCode}
     named = set(re.findall(r"`([a-z_0-9]+)`", record[1]))
     assert set(FileResult("x", Status.SKIPPED).as_json()) <= named
+
+
+def test_the_readmes_figures_are_those_of_the_shipped_model() -> None:
+    card = json.loads((SHIPPED / "default" / "model.json").read_text(encoding="utf-8"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    keys = ("auc", "balanced_accuracy", "tpr_at_1_fpr", "tpr_at_5_fpr", "confident_share", "confident_accuracy")
+    for measured in card["measured"]["test"].values():
+        cells = [
+            f"{measured[key]:.3f} ({measured[f'{key}_interval'][0]:.3f}-{measured[f'{key}_interval'][1]:.3f})"
+            for key in keys
+        ]
+        assert " | ".join(cells) in readme
 
 
 def test_links_between_pages_lead_somewhere() -> None:
