@@ -98,10 +98,14 @@ def open_database(folder: Path, warn: Callable[[str], None]) -> sqlite3.Connecti
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether an error means that the file itself is bad, not the disk it lies on."""
+    """Whether an error means that the file itself is bad, not the disk it lies on.
+
+    SQLITE_ERROR is what SQLite says of a statement that does not fit the tables; ours do, unless the schema is damaged.
+    """
     if isinstance(error, ForeignError | DamagedError):
         return True
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (
+        sqlite3.SQLITE_ERROR,
         sqlite3.SQLITE_CORRUPT,
         sqlite3.SQLITE_NOTADB,
         sqlite3.SQLITE_FORMAT,

@@ -433,6 +433,19 @@ def test_a_schema_that_is_no_text_is_damage(sound: tuple[bytes, list[Examined]],
     assert len(warnings) == 1 and "was not usable (its schema is no text); it was set aside as " in warnings[0]
 
 
+def test_a_schema_that_the_statements_do_not_fit_is_damage(sound: tuple[bytes, list[Examined]], folder: Path) -> None:
+    content, results = sound
+    folder.mkdir()
+    (folder / FILE).write_bytes(content.replace(b"name BLOB NOT NULL", b"name COLLATE other"))
+    warnings = Warnings()
+    cache = cache_in(folder, warn=warnings)
+    assert cache.find(results[0].file) is None
+    cache.store(results[0])
+    cache.close()
+    assert len(warnings) == 1 and "it was set aside as " in warnings[0]
+    assert recall(folder, results[0].file) == [replace(results[0], cached=True)]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a POSIX system")
 def test_a_full_disk_costs_the_cache_and_not_the_run(tmp_path: Path, folder: Path) -> None:
     warnings = Warnings()
