@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.engine.providers import AUTO_ORDER, PROVIDERS
+from scanner.engine.providers import AUTO_ORDER, PROVIDERS, memory_of, provider_list
 from scanner.errors import DeviceError, ModelError
 from scanner.model import Model
 from scanner.options import Device
@@ -28,8 +28,13 @@ class Classifier(Protocol):
 class OnnxClassifier:
     """A model folder's graph in one ONNX Runtime session of one thread; safe to share between threads."""
 
-    def __init__(self, model: Model, device: Device = Device.AUTO, threads: int = 1) -> None:
-        """Raises ModelError for a graph of another form, DeviceError for a device that cannot be used."""
+    def __init__(
+        self, model: Model, device: Device = Device.AUTO, threads: int = 1, device_memory: str | None = None
+    ) -> None:
+        """Raises ModelError for a graph of another form, DeviceError for a device that cannot be used.
+
+        `device_memory`: where inputs are put, by ONNX Runtime's name; the provider's own unless given.
+        """
         try:
             import onnxruntime
         except ImportError as error:
@@ -39,6 +44,8 @@ class OnnxClassifier:
         onnxruntime.set_default_logger_severity(4)
         self._session = _open_session(onnxruntime, model, device, threads)
         self.provider: str = self._session.get_providers()[0]
+        self._memory = device_memory or memory_of(self.provider)
+        self._values: Any = onnxruntime.OrtValue
         inputs = {value.name: value for value in self._session.get_inputs()}
         self._takes_group = "group" in inputs
         if "image" not in inputs or inputs["image"].type != "tensor(uint8)" or set(inputs) - {"image", "group"}:
@@ -55,8 +62,19 @@ class OnnxClassifier:
         feed: dict[str, Any] = {"image": pixels}
         if self._takes_group:
             feed["group"] = groups
-        logits: NDArray[np.float32] = self._session.run(["logit"], feed)[0]
+        logits: NDArray[np.float32] = (
+            self._session.run(["logit"], feed) if self._memory is None else self._run_bound(feed, self._memory)
+        )[0]
         return logits.reshape(-1)
+
+    def _run_bound(self, feed: dict[str, Any], memory: str) -> Any:
+        """Run with the inputs in the device's memory; only logits come back."""
+        binding = self._session.io_binding()
+        for name, values in feed.items():
+            binding.bind_ortvalue_input(name, self._values.ortvalue_from_numpy(values, memory, 0))
+        binding.bind_output("logit", "cpu")
+        self._session.run_with_iobinding(binding)
+        return binding.copy_outputs_to_cpu()
 
 
 def _open_session(onnxruntime: Any, model: Model, device: Device, threads: int) -> Any:
@@ -71,7 +89,9 @@ def _open_session(onnxruntime: Any, model: Model, device: Device, threads: int) 
             continue
         try:
             session = onnxruntime.InferenceSession(
-                str(model.graph), _session_options(onnxruntime, threads), providers=[name]
+                str(model.graph),
+                _session_options(onnxruntime, threads),
+                providers=provider_list(candidate, _engine_cache(candidate)),
             )
         except Exception as error:  # onnxruntime raises its own untyped exceptions
             if candidate is Device.CPU:
@@ -82,6 +102,16 @@ def _open_session(onnxruntime: Any, model: Model, device: Device, threads: int) 
             return session
         problem = f"{name} is installed but cannot be used here"
     raise DeviceError(f"device {device.value} cannot be used: {problem}")
+
+
+def _engine_cache(device: Device) -> str | None:
+    if device is not Device.TENSORRT:
+        return None
+    from scanner.cache import default_folder
+
+    folder = default_folder() / "tensorrt"
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder)
 
 
 def _session_options(onnxruntime: Any, threads: int) -> Any:

@@ -6,10 +6,13 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from scanner.engine.wire import Begun, Done, Draw, Ready, Refused, Start, StartDrawing, Task, receive, send
 from scanner.errors import DfscanError
+
+if TYPE_CHECKING:
+    from scanner.classifier import Classifier
 
 
 def main() -> None:
@@ -30,26 +33,36 @@ def main() -> None:
 
 def _serve(start: Start, source: BinaryIO, sink: BinaryIO) -> None:
     """Examine pictures; says which one it has come to, so that the parent knows whose fault an end was."""
-    from scanner.classifier import OnnxClassifier
     from scanner.decode import init_worker
     from scanner.engine.providers import PROVIDERS
     from scanner.examine import Examiner
-    from scanner.model import load_model
     from scanner.options import Device
 
     init_worker()
     try:
-        classifier = OnnxClassifier(load_model(start.model), start.device)
+        classifier = _classifier(start, source, sink)
     except DfscanError as error:
         send(sink, Refused(type(error).__name__, str(error)))
         return
-    if classifier.provider == PROVIDERS[Device.CPU]:  # a GPU's driver reserves far more addresses than it uses
+    if classifier.provider in ("", PROVIDERS[Device.CPU]):  # a GPU's driver reserves far more addresses than it uses
         _limit_memory(start.max_memory)
     examiner = Examiner(start.settings, classifier)
     send(sink, Ready(classifier.provider))
     while isinstance(task := receive(source), Task):
         results = examiner.examine(list(task.files), begun=lambda number: send(sink, Begun(number)))
         send(sink, Done(tuple(results)))
+
+
+def _classifier(start: Start, source: BinaryIO, sink: BinaryIO) -> Classifier:
+    """The child's own session, or its way to the parent's."""
+    if start.arena is not None:
+        from scanner.engine.remote import RemoteClassifier
+
+        return RemoteClassifier(start.arena, source, sink)
+    from scanner.classifier import OnnxClassifier
+    from scanner.model import load_model
+
+    return OnnxClassifier(load_model(start.model), start.device)
 
 
 def _draw(start: StartDrawing, source: BinaryIO, sink: BinaryIO) -> None:

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from scanner import errors
-from scanner.engine.wire import Begun, Ready, Refused, receive, send
+from scanner.engine.wire import Begun, Classify, Logits, Ready, Refused, receive, send
 from scanner.errors import DfscanError
 
 START_SECONDS = 120.0
@@ -51,9 +52,21 @@ class ChildProcess:
     Used by one thread; `expire` and `close` may be called by another.
     """
 
-    def __init__(self, start: Any, program: str = CHILD) -> None:
-        """`start`: the first message, which it answers with Ready or Refused."""
+    def __init__(
+        self,
+        start: Any,
+        program: str = CHILD,
+        *,
+        serve: Callable[[Classify], Logits] | None = None,
+        descriptors: tuple[int, ...] = (),
+    ) -> None:
+        """`start`: the first message, which it answers with Ready or Refused.
+
+        `serve` answers what the child asks amid a question, in no time of its own; it inherits `descriptors`.
+        """
         self._program = program
+        self._serve = serve
+        self._descriptors = descriptors
         self._start = start
         self._running: _Running | None = None
         self._deadline: float | None = None
@@ -80,6 +93,7 @@ class ChildProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=child_environment(),
+            pass_fds=self._descriptors,
         )
         running = _Running(process, cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout))
         with self._lock:
@@ -139,12 +153,19 @@ class ChildProcess:
         self._set_deadline(time.monotonic() + seconds)
         try:
             send(running.to_child, message)
-            while isinstance(answer := receive(running.from_child), Begun):
-                self.begun = answer.number
+            while isinstance(answer := receive(running.from_child), Begun | Classify):
+                if isinstance(answer, Begun):
+                    self.begun = answer.number
+                elif self._serve is not None:
+                    self._set_deadline(None)
+                    send(running.to_child, self._serve(answer))
                 self._set_deadline(time.monotonic() + seconds)
             return answer
         except OSError:
             return None
+        except DfscanError:
+            self.end()  # it waits for what it will not get
+            raise
         finally:
             self._set_deadline(None)
 

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from scanner.engine.child_process import CHILD, ChildProcess
-from scanner.engine.wire import Done, Start, Task
+from scanner.engine.wire import Classify, Done, Logits, Start, Task
 from scanner.records import Examined, Failure, ImageFile, Reason, Stage
 
 
 class Guard:
     """Examines tasks in one child at a time; a new one takes over where one has died. Used by one thread."""
 
-    def __init__(self, start: Start, timeout: float, program: str = CHILD) -> None:
-        """`timeout`: seconds that one file may take; somebody has to call `child.expire` now and then."""
+    def __init__(
+        self,
+        start: Start,
+        timeout: float,
+        program: str = CHILD,
+        *,
+        serve: Callable[[Classify], Logits] | None = None,
+        descriptors: tuple[int, ...] = (),
+    ) -> None:
+        """`timeout`: seconds that one file may take; somebody has to call `child.expire` now and then.
+
+        `serve`, `descriptors`: for a child that classifies in this process (see ChildProcess).
+        """
         self._timeout = timeout
-        self.child = ChildProcess(start, program)
+        self.child = ChildProcess(start, program, serve=serve, descriptors=descriptors)
 
     def examine(self, files: list[ImageFile]) -> list[Examined]:
         """One result a file, in order; a file that kills or hangs the child becomes `crashed` or `timeout`.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from scanner.options import Device
 
 PROVIDERS: dict[Device, str] = {
@@ -19,6 +21,33 @@ AUTO_ORDER = (Device.CUDA, Device.DIRECTML, Device.CPU)
 
 _ACCELERATED = ("onnxruntime-gpu", "onnxruntime-directml")
 """Packages that bring what `auto` prefers to the CPU."""
+
+_MEMORY = {Device.CUDA: "cuda", Device.TENSORRT: "cuda"}
+"""ONNX Runtime's name of the memory of devices that are given their inputs there."""
+
+
+def memory_of(provider: str) -> str | None:
+    """Where this provider's inputs are put before a run; None leaves that to ONNX Runtime."""
+    return next((memory for device, memory in _MEMORY.items() if PROVIDERS[device] == provider), None)
+
+
+def provider_list(device: Device, cache: str | None = None) -> list[str | tuple[str, dict[str, Any]]]:
+    """What a session is asked for: the device's provider, and for TensorRT what takes the nodes it cannot.
+
+    `cache`: folder in which TensorRT keeps what it took minutes to build.
+    """
+    if device is not Device.TENSORRT:
+        return [PROVIDERS[device]]
+    kept = {"trt_engine_cache_enable": True, "trt_engine_cache_path": cache} if cache else {}
+    return [(PROVIDERS[device], kept), PROVIDERS[Device.CUDA]]
+
+
+def may_accelerate(device: Device) -> bool:
+    """Whether one session is to serve all workers: a GPU is fast in large batches, and has no room for a session each.
+
+    OpenVINO runs on the CPU's cores, so that its workers are like the CPU's.
+    """
+    return device not in (Device.CPU, Device.OPENVINO) and sure_provider(device) is None
 
 
 def sure_provider(device: Device) -> str | None:

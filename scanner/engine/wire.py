@@ -16,6 +16,19 @@ _LENGTH = struct.Struct("<I")
 
 
 @dataclass(frozen=True, slots=True)
+class ArenaName:
+    """How a child finds the memory that it shares with its parent (scanner.engine.arena)."""
+
+    descriptor: int
+    """Inherited file descriptor; -1 on Windows."""
+    tag: str
+    """Name of the mapping on Windows; empty elsewhere."""
+    rows: int
+    size: int
+    """Side of a view in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     """First message to a child: what it serves."""
 
@@ -25,6 +38,22 @@ class Start:
     settings: Settings
     max_memory: int | None
     """Bytes of address space that pictures may take on top of what the child needs when ready; None: no limit."""
+    arena: ArenaName | None = None
+    """Where views go for the parent to classify them; None: the child has a session of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classify:
+    """From a child without a network, amid a task: views of these groups lie in its arena; it waits for Logits."""
+
+    groups: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Logits:
+    """The answer to Classify, row by row."""
+
+    values: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
