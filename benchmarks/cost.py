@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 
 _TICK = os.sysconf("SC_CLK_TCK")
+RESOLUTION = 1 / _TICK
+"""Seconds: what `cpu_seconds` counts in."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
