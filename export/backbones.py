@@ -58,10 +58,8 @@ def _build(name: Backbone, alpha: float, weights: str | None) -> Built:
             # Its own Normalization layer does not survive tf2onnx: the constants become unfed inputs.
             model = _application(keras.applications.EfficientNetV2B0, weights, include_preprocessing=False)
             ends = _block_ends(model, r"(block\d[a-z])_(?:add|project_bn|project_activation)$")
-            deviation = (0.229, 0.224, 0.225)
-            mean = (0.485, 0.456, 0.406)
-            scale = tuple(1 / (255 * d) for d in deviation)
-            offset = tuple(-m / d for m, d in zip(mean, deviation, strict=True))
+            scale = (1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225))
+            offset = (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225)
             return Built(model, ends, scale, offset)
         case Backbone.RESNET_50:
             model = _application(keras.applications.ResNet50, weights)
@@ -81,7 +79,7 @@ def _application(make: Callable[..., keras.Model], weights: str | None, **option
     """A network of keras.applications without its top; raises UsageError where the download fails."""
     try:
         return make(weights=weights, include_top=False, input_shape=(None, None, 3), **options)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # Keras raises a bare one where a download fails
         if weights is None:
             raise
         reason = str(error).splitlines()[0]

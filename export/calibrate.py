@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ def threshold_table(real_probabilities: Floats, targets: Sequence[float] = TARGE
     return tuple(ThresholdRow(target, min(1.0, threshold_at_fpr(real_probabilities, target))) for target in targets)
 
 
-def rates(rows: Sequence[ThresholdRow], real: dict[str, Floats]) -> list[dict[str, Any]]:
+def rates(rows: Sequence[ThresholdRow], real: Mapping[str, Floats]) -> list[dict[str, Any]]:
     """The measured false-positive rate of each threshold by condition, with its 95 % interval, as JSON types."""
     return [
         {

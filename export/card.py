@@ -120,7 +120,7 @@ def _pooled(measured: dict[str, Any], table: str, label: str) -> list[tuple[str,
                 total = totals.setdefault(part["name"], [0, 0])
                 total[0] += part["flagged"]
                 total[1] += part["pictures"]
-    return sorted(((name, *total) for name, total in totals.items()), key=lambda row: (-row[2], row[0]))
+    return sorted(((name, total[0], total[1]) for name, total in totals.items()), key=lambda row: (-row[2], row[0]))
 
 
 def _categories(measured: dict[str, Any]) -> list[str]:

@@ -34,7 +34,7 @@ def save(path: Path, lists: dict[str, Arrays], about: dict[str, Any]) -> None:
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     part = path.with_suffix(".part")
     with open(part, "wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, **arrays)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)

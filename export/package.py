@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from export.card import card
+from export.labels import Split
 from export.runs import Run, read_json, write_json
 from scanner.errors import InputError, UsageError
 from scanner.model import FORMAT, load_model
@@ -107,7 +108,10 @@ def _counts(sources: dict[str, dict[str, dict[str, int]]]) -> dict[str, dict[str
 
 def measured(run: Run) -> dict[str, Any]:
     """What `evaluate` wrote into the run, by split; raises InputError where there is nothing."""
-    found = {path.parent.name: read_json(path) for path in sorted(run.folder.glob("evaluation/*/metrics.json"))}
+    reports = {path.parent.name: path for path in run.folder.glob("evaluation/*/metrics.json")}
+    found: dict[str, Any] = {
+        split.value: read_json(reports[split.value]) for split in reversed(Split) if split.value in reports
+    }
     if not found:
         raise InputError(f"{run.folder} was not measured; run `python -m export evaluate` first")
     return found

@@ -141,7 +141,10 @@ def quantize(graph: Path, out: Path, pixels: NDArray[np.uint8], groups: NDArray[
             start = next(self._starts, None)
             if start is None:
                 return None
-            feed = {"image": pixels[start : start + _BATCH], "group": groups[start : start + _BATCH]}
+            feed: dict[str, NDArray[Any]] = {
+                "image": pixels[start : start + _BATCH],
+                "group": groups[start : start + _BATCH],
+            }
             return {name: value for name, value in feed.items() if name in names}
 
     names = _input_names(graph)
