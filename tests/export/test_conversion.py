@@ -96,8 +96,11 @@ def test_parity_on_too_few_pictures_is_no_parity(tmp_path: Path) -> None:
         compare(network().model, tmp_path / "m.onnx", pixels(10), np.zeros(10, np.int32), NEUTRAL, pictures=10)
 
 
-@pytest.mark.parametrize("backbone", [Backbone.MOBILENET_V2, Backbone.EFFICIENTNET_V2_B0])
-def test_the_networks_of_keras_applications_convert(tmp_path: Path, backbone: Backbone) -> None:
+@pytest.mark.parametrize(
+    "backbone",
+    [Backbone.MOBILENET_V2, Backbone.EFFICIENTNET_V2_B0, Backbone.RESNET_50, Backbone.EFFICIENTNET_LITE0],
+)
+def test_every_family_of_backbones_converts(tmp_path: Path, backbone: Backbone) -> None:
     from export.network import build_network
     from export.parity import compare
     from export.to_onnx import convert

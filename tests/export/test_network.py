@@ -138,6 +138,18 @@ def test_weights_that_are_missing_or_do_not_fit_are_named(tmp_path: Path) -> Non
         build_backbone(Backbone.TINY, alpha=1.3)
 
 
+def test_a_download_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    from export.backbones import build_backbone
+
+    def offline(**options: object) -> None:
+        assert options["weights"] == "imagenet"
+        raise Exception("URL fetch failure on https://example.org/weights.h5: None -- [Errno -2]\nmore")
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
+    with pytest.raises(UsageError, match=r"could not be had \(URL fetch failure .*Errno -2\]\); use --weights FILE"):
+        build_backbone(Backbone.MOBILENET_V2, weights="imagenet")
+
+
 def test_blocks_that_are_not_there_are_named() -> None:
     from dataclasses import replace
 
