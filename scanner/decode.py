@@ -17,7 +17,6 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
-    ImageCms,
     JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
@@ -25,10 +24,12 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from scanner.colour import is_srgb, srgb_pixels
 from scanner.limits import Limits
 from scanner.model import reduction
 from scanner.records import DecodedImage, Failure, Reason, Stage
-from scanner.sniff import SNIFF_BYTES, Kind, sniff
+from scanner.room import has_room
+from scanner.sniff import SNIFF_BYTES, Kind, sniff, webp_size
 
 _FORMATS = tuple(
     plugin.format
@@ -43,12 +44,11 @@ _FORMATS = tuple(
     )
 )
 """Pillow tries these and no others: some of its readers run programs or expand without bound."""
+_NO_MEMORY = "not enough memory for this picture"
 _WITH_FRAMES = frozenset({"GIF", "PNG", "WEBP", "AVIF", "TIFF"})
 _ORIENTATION = 0x0112
 _NEW_SUBFILE_TYPE = 254
 _DNG_VERSION = 50706
-_PALETTED_OR_ALPHA = frozenset({"P", "PA", "LA", "La", "RGBA", "RGBa"})
-_PLAIN_SRGB_DESCRIPTIONS = ("srgb", "c2")
 
 
 @functools.cache
@@ -99,21 +99,23 @@ def decode_frames(
     try:
         yield from _decode(data, kind, count, short_side, limits)
     except MemoryError:
-        yield Failure(Stage.DECODE, Reason.OUT_OF_MEMORY, "not enough memory for this picture")
+        yield Failure(Stage.DECODE, Reason.OUT_OF_MEMORY, _NO_MEMORY)
     except Image.DecompressionBombError as error:  # Pillow's own limit, where `init_worker` has not lifted it
         yield Failure(Stage.DECODE, Reason.TOO_MANY_PIXELS, _one_line(error))
     except UnidentifiedImageError:
-        yield Failure(Stage.DECODE, Reason.CORRUPT, f"starts like {name}, but cannot be read as one")
+        yield _broken(data, kind, limits, f"starts like {name}, but cannot be read as one")
     except Exception as error:  # Pillow raises nearly anything on broken files (OSError, ValueError, SyntaxError ...)
-        truncated = "truncated" in str(error).lower()
-        yield Failure(Stage.DECODE, Reason.TRUNCATED if truncated else Reason.CORRUPT, _one_line(error))
+        yield _broken(data, kind, limits, _one_line(error))
 
 
 def _decode(
     data: bytes, kind: Kind, count: int, short_side: int | None, limits: Limits
 ) -> Iterator[DecodedImage | Failure]:
-    formats = (*_FORMATS, "HEIF") if kind is Kind.HEIF else _FORMATS
-    with Image.open(io.BytesIO(data), formats=formats) as picture:
+    canvas = webp_size(data[:SNIFF_BYTES])
+    if canvas is not None and canvas[0] * canvas[1] > limits.max_pixels:  # opening alone takes memory for all of it
+        yield _too_many_pixels(*canvas, limits)
+        return
+    with _open(data, kind) as picture:
         first = _first_frame(data, picture, short_side, limits)
         yield first
         if count == 1 or isinstance(first, Failure) or picture.format not in _WITH_FRAMES:
@@ -127,7 +129,25 @@ def _decode(
             if width * height > limits.max_pixels:
                 yield _too_many_pixels(width, height, limits)
                 return
-            yield replace(first, pixels=_orient(_pillow_pixels(picture), _orientation(picture)))
+            yield replace(first, pixels=_orient(srgb_pixels(picture), _orientation(picture)))
+
+
+def _open(data: bytes, kind: Kind) -> Image.Image:
+    return Image.open(io.BytesIO(data), formats=(*_FORMATS, "HEIF") if kind is Kind.HEIF else _FORMATS)
+
+
+def _broken(data: bytes, kind: Kind, limits: Limits, detail: str) -> Failure:
+    """What a decoder calls a broken file; where memory was short, that may be why (libwebp, libavif, libjpeg)."""
+    if "truncated" in detail.lower():
+        return Failure(Stage.DECODE, Reason.TRUNCATED, detail)
+    try:
+        with _open(data, kind) as picture:
+            width, height = picture.size
+    except Exception:  # the same exceptions as above
+        width, height = webp_size(data[:SNIFF_BYTES]) or (0, 0)
+    if has_room(min(width * height, limits.max_pixels)):
+        return Failure(Stage.DECODE, Reason.CORRUPT, detail)
+    return Failure(Stage.DECODE, Reason.OUT_OF_MEMORY, f"{_NO_MEMORY} ({detail})")
 
 
 def frame_numbers(picture: Image.Image, count: int, max_pixels: int) -> list[int]:
@@ -152,12 +172,16 @@ def _first_frame(data: bytes, picture: Image.Image, short_side: int | None, limi
     factor = reduction(min(width, height), short_side) if is_jpeg else 1
     if -(-width // factor) * -(-height // factor) > limits.max_pixels:
         return _too_many_pixels(width, height, limits)
+    if picture.format == "PNG":
+        # Asked for EXIF, Pillow reads the pixels to come to what stands behind them: an error in them would pass for
+        # one of the EXIF's, which costs nothing, and what is left would be a black picture.
+        picture.load()
     orientation = _orientation(picture)
     pixels = _jpeg_pixels(data, picture, factor) if is_jpeg else None
     if pixels is None:
         if factor > 1:
             picture.draft(None, (width // factor, height // factor))
-        pixels = _pillow_pixels(picture)
+        pixels = srgb_pixels(picture)
     turned = orientation >= 5
     return DecodedImage(
         pixels=_orient(pixels, orientation),
@@ -177,7 +201,7 @@ def _jpeg_pixels(data: bytes, picture: Image.Image, factor: int) -> NDArray[np.u
     Pillow is needed for CMYK, for profiles that are not sRGB, and for files that libjpeg-turbo complains of
     (one camera file in sixteen has a truncated segment that Pillow reads all the same).
     """
-    if picture.mode not in ("RGB", "L") or not _is_srgb(picture.info.get("icc_profile")):
+    if picture.mode not in ("RGB", "L") or not is_srgb(picture.info.get("icc_profile")):
         return None
     width, height = picture.size
     try:
@@ -187,39 +211,6 @@ def _jpeg_pixels(data: bytes, picture: Image.Image, factor: int) -> NDArray[np.u
     except ValueError:
         return None
     return pixels
-
-
-def _pillow_pixels(picture: Image.Image) -> NDArray[np.uint8]:
-    """Pixels of the first frame as sRGB: deep pictures scaled (not clipped), alpha laid on white, profiles applied."""
-    profile = picture.info.get("icc_profile")
-    if picture.mode.startswith("I") or picture.mode == "F":
-        return _from_deep(np.asarray(picture))
-    if picture.mode in _PALETTED_OR_ALPHA or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
-        ground = Image.new("RGBA", rgba.size, "white")
-        ground.alpha_composite(rgba)
-        picture = ground.convert("RGB")
-    if not _is_srgb(profile):
-        converted = _to_srgb(picture, profile)
-        if converted is not None:
-            return np.asarray(converted)
-    if picture.mode == "LAB":
-        converted = _to_srgb(picture, _lab_profile())
-        if converted is not None:
-            return np.asarray(converted)
-    return np.asarray(picture.convert("RGB"))
-
-
-def _from_deep(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """16-bit, 32-bit and floating-point grey as 8-bit RGB over the range that the data type (or the data) spans."""
-    plane = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
-    top = float(plane.max(initial=0.0))
-    if values.dtype.kind == "f":
-        span = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else top
-    else:
-        span = 65535.0 if values.dtype.itemsize == 2 else 255.0 if top <= 255.0 else max(65535.0, top)
-    grey = np.clip(plane * (255.0 / span) + 0.5, 0, 255).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def _is_raw(picture: Image.Image) -> bool:
@@ -250,46 +241,6 @@ def _orient(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)
-
-
-def _is_srgb(profile: bytes | None) -> bool:
-    return not profile or _describes_srgb(profile)
-
-
-@functools.lru_cache(maxsize=64)
-def _describes_srgb(profile: bytes) -> bool:
-    """Whether a profile says that it is sRGB; an unreadable profile counts as none."""
-    try:
-        description = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        return True
-    return description.strip().lower().startswith(_PLAIN_SRGB_DESCRIPTIONS)
-
-
-@functools.cache
-def _srgb_profile() -> Any:
-    return ImageCms.createProfile("sRGB")
-
-
-@functools.cache
-def _lab_profile() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-
-
-@functools.lru_cache(maxsize=16)
-def _transform(profile: bytes, mode: str) -> Any:
-    return ImageCms.buildTransform(ImageCms.ImageCmsProfile(io.BytesIO(profile)), _srgb_profile(), mode, "RGB")
-
-
-def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image | None:
-    """The picture through its profile; None where the profile does not fit the picture."""
-    if not profile:
-        return None
-    picture = picture.convert("RGB") if picture.mode in ("1", "YCbCr", "HSV") else picture
-    try:
-        return ImageCms.applyTransform(picture, _transform(profile, picture.mode))
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        return None
 
 
 def _one_line(error: Exception) -> str:

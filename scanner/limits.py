@@ -8,7 +8,7 @@ DECODER = "dfscan-decode-1"
 """Part of the cache's key: raised when the same bytes begin to give other pixels."""
 
 
-_MEMORY_A_PIXEL = 24
+MEMORY_A_PIXEL = 24
 """Bytes: floating-point TIFF needs 23 and WebP 22, all others at most 18 (benchmarks/memory.py)."""
 _MEMORY_AT_LEAST = 512 * 1024 * 1024
 
@@ -24,7 +24,7 @@ class Limits:
     @property
     def memory(self) -> int:
         """Bytes of address space that a worker may take for one picture within these limits."""
-        return _MEMORY_AT_LEAST + self.max_bytes + _MEMORY_A_PIXEL * self.max_pixels
+        return _MEMORY_AT_LEAST + self.max_bytes + MEMORY_A_PIXEL * self.max_pixels
 
     @property
     def identity(self) -> str:

@@ -79,6 +79,19 @@ def sniff(head: bytes) -> tuple[Kind, str | None]:
     return Kind.OTHER, None
 
 
+def webp_size(head: bytes) -> tuple[int, int] | None:
+    """Width and height that the head of a WebP file tells; None for other files and where it does not tell."""
+    kind = head[12:16] if head[:4] == b"RIFF" and head[8:12] == b"WEBP" and len(head) >= 30 else b""
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
+    if kind == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 ":
+        return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
+    return None
+
+
 def _sniff_isobmff(head: bytes) -> tuple[Kind, str | None]:
     """HEIF family by major brand, then by the compatible brands within the head (ISO/IEC 23008-12)."""
     size = min(int.from_bytes(head[:4], "big"), len(head))

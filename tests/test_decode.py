@@ -11,6 +11,8 @@ from PIL import Image, ImageCms
 from scanner.decode import decode
 from scanner.limits import Limits
 from scanner.records import DecodedImage, Failure, Reason
+from scanner.room import has_room
+from scanner.sniff import SNIFF_BYTES, webp_size
 
 QUADRANTS = np.zeros((40, 60, 3), np.uint8)
 QUADRANTS[:20, :30] = (250, 10, 10)
@@ -174,9 +176,68 @@ def test_a_jpeg_counts_at_the_scale_at_which_it_is_decoded() -> None:
     assert isinstance(decode(data, short_side=400, limits=limits), DecodedImage)
 
 
+EXIF = b"Exif\0\0II*\0\x08\0\0\0\0\0"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (60, 40), (1000, 3), (16383, 2)])
+@pytest.mark.parametrize("form", ["VP8 ", "VP8L", "VP8X"])
+def test_the_head_of_a_webp_file_tells_its_size(form: str, size: tuple[int, int]) -> None:
+    options = {"exif": EXIF} if form == "VP8X" else {"lossless": form == "VP8L"}
+    data = encoded(Image.new("RGB", size), "WEBP", **options)
+    assert data[12:16] == form.encode()
+    assert webp_size(data[:SNIFF_BYTES]) == size
+    assert webp_size(data[:29]) is None
+
+
+def test_a_webp_canvas_over_the_limit_is_refused_before_it_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = bytearray(encoded(Image.new("RGB", (64, 64)), "WEBP", exif=EXIF))
+    data[24:30] = b"\xff" * 6
+    monkeypatch.setattr(Image, "open", lambda *args, **options: pytest.fail("opened"))
+    result = decode(bytes(data))
+    assert isinstance(result, Failure)
+    assert (result.reason, result.detail) == (
+        Reason.TOO_MANY_PIXELS,
+        "16777216x16777216 is over 120000000 pixels",
+    )
+
+
+def test_a_broken_picture_is_short_of_memory_only_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded(Image.fromarray(QUADRANTS), "PNG").replace(b"IDAT\x78", b"IDAT\x00")
+    for room, reason in ((True, Reason.CORRUPT), (False, Reason.OUT_OF_MEMORY)):
+        asked: list[int] = []
+        monkeypatch.setattr("scanner.decode.has_room", lambda pixels, a=asked, r=room: a.append(pixels) or r)
+        result = decode(data)
+        assert isinstance(result, Failure) and result.reason is reason, result
+        assert asked == [60 * 40]
+    assert isinstance(decode(JPEG[: len(JPEG) // 2]), Failure)  # truncated is truncated
+
+
+def test_there_is_room_for_what_is_small_and_none_for_what_no_machine_has() -> None:
+    assert has_room(0) and has_room(1_000_000)
+    assert not has_room(10**18)
+
+
 SEEDS = [
     encoded(Image.fromarray(QUADRANTS), format) for format in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(SEEDS), st.floats(0, 1), st.binary(min_size=1, max_size=8))
+def test_what_pillow_cannot_load_is_never_pixels(seed: bytes, position: float, bytes_put_in: bytes) -> None:
+    spot = int(position * (len(seed) - len(bytes_put_in)))
+    data = seed[:spot] + bytes_put_in + seed[spot + len(bytes_put_in) :]
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.load()
+    except Exception:
+        assert isinstance(decode(data), Failure)
+
+
+def test_a_png_with_broken_pixels_is_no_black_picture() -> None:
+    data = encoded(Image.fromarray(QUADRANTS), "PNG").replace(b"IDAT\x78", b"IDAT\x00")
+    result = decode(data)
+    assert isinstance(result, Failure) and result.reason is Reason.CORRUPT
 
 
 @settings(max_examples=300, deadline=None)
