@@ -75,7 +75,7 @@ _WITHOUT = {
 
 _NOT_YET = """## Not there yet
 
-- **A figure from a GPU**: none was at hand. The pipeline for GPUs is there (see [devices](devices.md)); page-locked
+- **A figure from a GPU**: none was at hand. The pipeline for GPUs is there (`--device`); page-locked
   memory and a half-precision model are not.
 - **OpenVINO**: `--device openvino` takes ONNX Runtime's provider where it is installed; OpenVINO itself, which has
   16-bit inference on CPUs that can, is neither used nor measured.
