@@ -66,7 +66,8 @@ def _own_loop(given: Given, predict: Callable[[Any, Any], None], np: Any) -> dic
     together = given.get("together", 0)
     files = pictures(given)
     pixels, groups = _own_views(files[0], views, np)
-    predict(pixels[: together or len(pixels)], groups[: together or len(pixels)])
+    for rows in _batch_sizes(together, len(pixels), len(files)):  # Keras traces its graph anew for a size it never met
+        predict(np.resize(pixels, (rows, *pixels.shape[1:])), np.resize(groups, rows))
     start, cpu = time.perf_counter(), time.process_time()
     waiting: list[tuple[Any, Any]] = []
     for file in files:
@@ -81,6 +82,14 @@ def _own_loop(given: Given, predict: Callable[[Any, Any], None], np: Any) -> dic
     if waiting:
         predict(*_stacked(waiting, np))
     return {"pictures": len(files), "seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu}
+
+
+def _batch_sizes(together: int, views: int, files: int) -> list[int]:
+    """How many views the calls of a loop have; the most often met size last."""
+    if not together:
+        return [views]
+    total = views * files
+    return [rows for rows in (total % together, together if total >= together else 0) if rows]
 
 
 def _own_views(file: str, views: Any, np: Any) -> tuple[Any, Any]:

@@ -113,12 +113,12 @@ def _against_bound(measured: dict[str, Measured]) -> Figures:
 
 def loops_one_view(bench: Bench) -> Figures:
     """dfscan against the loops that a user would write around the same network."""
-    return _loops(bench, "one-view", {"web": (24, 600), "camera": (8, 120)})
+    return _loops(bench, "one-view", {"web": (64, 600), "camera": (32, 120)})
 
 
 def loops_shipped(bench: Bench) -> Figures:
     """The same with the shipped model and its views."""
-    return _loops(bench, "shipped", {"web": (8, 60), "camera": (4, 40)})
+    return _loops(bench, "shipped", {"web": (16, 60), "camera": (8, 40)})
 
 
 def _loops(bench: Bench, name: str, wanted: dict[str, tuple[int, int]]) -> Figures:
