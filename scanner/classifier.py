@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,16 +49,9 @@ class OnnxClassifier:
         self.provider: str = self._session.get_providers()[0]
         self._memory = device_memory or memory_of(self.provider)
         self._values: Any = onnxruntime.OrtValue
-        inputs = {value.name: value for value in self._session.get_inputs()}
+        inputs = {value.name: value.type for value in self._session.get_inputs()}
         self._takes_group = "group" in inputs
-        if "image" not in inputs or inputs["image"].type != "tensor(uint8)" or set(inputs) - {"image", "group"}:
-            raise ModelError(
-                f"{model.folder}: the graph's inputs are {sorted(inputs)}, not uint8 image and int32 group"
-            )
-        if len(model.views.groups) > 1 and not self._takes_group:
-            raise ModelError(f"{model.folder}: model.json names several view groups, the graph has one head")
-        if "logit" not in {value.name for value in self._session.get_outputs()}:
-            raise ModelError(f"{model.folder}: the graph has no output named logit")
+        check_form(model, inputs, [value.name for value in self._session.get_outputs()], image="tensor(uint8)")
 
     def classify(self, pixels: NDArray[np.uint8], groups: NDArray[np.int32]) -> NDArray[np.float32]:
         """Logit float32 [N]; see Classifier."""
@@ -77,6 +73,25 @@ class OnnxClassifier:
         return binding.copy_outputs_to_cpu()
 
 
+def open_classifier(model: Model, device: Device) -> Classifier:
+    """The model's network on a device, for one thread; raises ModelError or DeviceError."""
+    if device is Device.OPENVINO:
+        from scanner.openvino_classifier import OpenVinoClassifier
+
+        return OpenVinoClassifier(model)
+    return OnnxClassifier(model, device)
+
+
+def check_form(model: Model, inputs: Mapping[str, str], outputs: Collection[str], *, image: str) -> None:
+    """Raise ModelError for a graph of another form; `inputs`: types by name, `image`: what uint8 is called there."""
+    if inputs.get("image") != image or set(inputs) - {"image", "group"}:
+        raise ModelError(f"{model.folder}: the graph's inputs are {sorted(inputs)}, not uint8 image and int32 group")
+    if len(model.views.groups) > 1 and "group" not in inputs:
+        raise ModelError(f"{model.folder}: model.json names several view groups, the graph has one head")
+    if "logit" not in outputs:
+        raise ModelError(f"{model.folder}: the graph has no output named logit")
+
+
 def _open_session(onnxruntime: Any, model: Model, device: Device, threads: int) -> Any:
     """A session on the device; an explicit device that ONNX Runtime does not take up is an error, never a fallback."""
     available = onnxruntime.get_available_providers()
@@ -87,6 +102,8 @@ def _open_session(onnxruntime: Any, model: Model, device: Device, threads: int) 
         if name not in available:
             problem = f"this onnxruntime has no {name} (it has {', '.join(available)})"
             continue
+        if candidate in (Device.CUDA, Device.TENSORRT):
+            _find_cuda(onnxruntime)
         try:
             session = onnxruntime.InferenceSession(
                 str(model.graph),
@@ -102,6 +119,13 @@ def _open_session(onnxruntime: Any, model: Model, device: Device, threads: int) 
             return session
         problem = f"{name} is installed but cannot be used here"
     raise DeviceError(f"device {device.value} cannot be used: {problem}")
+
+
+def _find_cuda(onnxruntime: Any) -> None:
+    """Load CUDA and cuDNN where pip has put them; what is said about libraries that are missing is not for stdout."""
+    if hasattr(onnxruntime, "preload_dlls"):
+        with contextlib.redirect_stdout(io.StringIO()):
+            onnxruntime.preload_dlls()
 
 
 def _engine_cache(device: Device) -> str | None:

@@ -27,6 +27,7 @@ _RUNTIMES = (
 _EXTRAS = {
     "heif": ("pillow_heif", "pillow-heif"),
     "c2pa": ("c2pa", "c2pa-python"),
+    "openvino": ("openvino", "openvino"),
     "export": ("tf2onnx", "tf2onnx"),
 }
 """Extra -> the module that shows it is there, and its distribution."""
@@ -85,8 +86,12 @@ def _runtime(problems: list[str]) -> dict[str, Any]:
 
 def _devices(providers: list[str]) -> list[str]:
     from scanner.engine.providers import PROVIDERS
+    from scanner.options import Device
 
-    return [device.value for device, provider in PROVIDERS.items() if provider in providers]
+    devices = [device for device, provider in PROVIDERS.items() if provider in providers]
+    if _extra(*_EXTRAS["openvino"]) is not None:
+        devices.append(Device.OPENVINO)
+    return [device.value for device in devices]
 
 
 def _formats(problems: list[str]) -> dict[str, bool]:

@@ -64,7 +64,7 @@ def explain_file(options: ScanOptions) -> Explanation:
 def _views(result: FileResult, model: Model, options: ScanOptions) -> tuple[ViewScore, ...]:
     import numpy as np
 
-    from scanner.classifier import OnnxClassifier
+    from scanner.classifier import open_classifier
     from scanner.decode import decode, init_worker
     from scanner.prepare import prepare
     from scanner.records import DecodedImage
@@ -75,7 +75,7 @@ def _views(result: FileResult, model: Model, options: ScanOptions) -> tuple[View
         return ()
     views = prepare(image, model.views)
     groups = np.array([view.group for view in views], np.int32)
-    classifier = OnnxClassifier(model, options.device)
+    classifier = open_classifier(model, options.device)
     logits = [classifier.classify(view.pixels[None], groups[i : i + 1])[0] for i, view in enumerate(views)]
     names = [group.name for group in model.views.groups]
     return tuple(

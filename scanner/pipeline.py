@@ -68,7 +68,7 @@ class Scan:
         self._resources.callback(self._engine.close)
         try:
             keys = CacheKeys(
-                model=self.model.sha256,
+                model=_network(self.model, options.device),
                 views=self.model.views.identity,
                 decoder=_decoder(options),
                 reader=settings.evidence.identity,
@@ -175,6 +175,11 @@ class Scan:
         self.missing.append(path)
         if self._on_missing is not None:
             self._on_missing(path, error)
+
+
+def _network(model: Model, device: Device) -> str:
+    """Whose logits these are, for the cache's key: OpenVINO's are others than ONNX Runtime's."""
+    return f"{model.sha256}-{device.value}" if device is Device.OPENVINO else model.sha256
 
 
 def _decoder(options: ScanOptions) -> str:

@@ -34,9 +34,8 @@ def main() -> None:
 def _serve(start: Start, source: BinaryIO, sink: BinaryIO) -> None:
     """Examine pictures; says which one it has come to, so that the parent knows whose fault an end was."""
     from scanner.decode import init_worker
-    from scanner.engine.providers import PROVIDERS
+    from scanner.engine.providers import uses_cpu
     from scanner.examine import Examiner
-    from scanner.options import Device
 
     init_worker()
     try:
@@ -44,7 +43,9 @@ def _serve(start: Start, source: BinaryIO, sink: BinaryIO) -> None:
     except DfscanError as error:
         send(sink, Refused(type(error).__name__, str(error)))
         return
-    if classifier.provider in ("", PROVIDERS[Device.CPU]):  # a GPU's driver reserves far more addresses than it uses
+    if start.arena is not None or uses_cpu(
+        classifier.provider
+    ):  # a GPU's driver reserves far more addresses than it uses
         _limit_memory(start.max_memory)
     examiner = Examiner(start.settings, classifier)
     send(sink, Ready(classifier.provider))
@@ -59,10 +60,10 @@ def _classifier(start: Start, source: BinaryIO, sink: BinaryIO) -> Classifier:
         from scanner.engine.remote import RemoteClassifier
 
         return RemoteClassifier(start.arena, source, sink)
-    from scanner.classifier import OnnxClassifier
+    from scanner.classifier import open_classifier
     from scanner.model import load_model
 
-    return OnnxClassifier(load_model(start.model), start.device)
+    return open_classifier(load_model(start.model), start.device)
 
 
 def _draw(start: StartDrawing, source: BinaryIO, sink: BinaryIO) -> None:

@@ -10,11 +10,13 @@ PROVIDERS: dict[Device, str] = {
     Device.CPU: "CPUExecutionProvider",
     Device.CUDA: "CUDAExecutionProvider",
     Device.TENSORRT: "TensorrtExecutionProvider",
-    Device.OPENVINO: "OpenVINOExecutionProvider",
     Device.DIRECTML: "DmlExecutionProvider",
     Device.COREML: "CoreMLExecutionProvider",
 }
-"""ONNX Runtime's name of each device."""
+"""ONNX Runtime's name of each device that it serves; OpenVINO is asked directly (scanner.openvino_classifier)."""
+
+OPENVINO = "OpenVINO"
+"""How a provider's name begins that is OpenVINO itself; the precision follows."""
 
 AUTO_ORDER = (Device.CUDA, Device.DIRECTML, Device.CPU)
 """What `auto` tries, in this order; the others can be slower than the CPU and are taken by name only."""
@@ -24,6 +26,11 @@ _ACCELERATED = ("onnxruntime-gpu", "onnxruntime-directml")
 
 _MEMORY = {Device.CUDA: "cuda", Device.TENSORRT: "cuda"}
 """ONNX Runtime's name of the memory of devices that are given their inputs there."""
+
+
+def uses_cpu(provider: str) -> bool:
+    """Whether this provider works in the process's own memory on its own cores."""
+    return provider == PROVIDERS[Device.CPU] or provider.startswith(OPENVINO)
 
 
 def memory_of(provider: str) -> str | None:

@@ -158,7 +158,7 @@ class FakeRuntime:
         return make
 
 
-@pytest.mark.parametrize("device", [Device.CUDA, Device.TENSORRT, Device.DIRECTML, Device.COREML, Device.OPENVINO])
+@pytest.mark.parametrize("device", [Device.CUDA, Device.TENSORRT, Device.DIRECTML, Device.COREML])
 @pytest.mark.parametrize("works", [True, False])
 def test_every_device_asks_for_its_provider_and_takes_no_other(
     tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: Device, works: bool
