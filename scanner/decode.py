@@ -98,14 +98,18 @@ def decode_frames(
         return
     try:
         yield from _decode(data, kind, count, short_side, limits)
+        return
     except MemoryError:
         yield Failure(Stage.DECODE, Reason.OUT_OF_MEMORY, _NO_MEMORY)
+        return
     except Image.DecompressionBombError as error:  # Pillow's own limit, where `init_worker` has not lifted it
         yield Failure(Stage.DECODE, Reason.TOO_MANY_PIXELS, _one_line(error))
+        return
     except UnidentifiedImageError:
-        yield _broken(data, kind, limits, f"starts like {name}, but cannot be read as one")
+        detail = f"starts like {name}, but cannot be read as one"
     except Exception as error:  # Pillow raises nearly anything on broken files (OSError, ValueError, SyntaxError ...)
-        yield _broken(data, kind, limits, _one_line(error))
+        detail = _one_line(error)
+    yield _broken(data, kind, limits, detail)  # out here, where the exception holds on to nothing any more
 
 
 def _decode(
@@ -140,14 +144,19 @@ def _broken(data: bytes, kind: Kind, limits: Limits, detail: str) -> Failure:
     """What a decoder calls a broken file; where memory was short, that may be why (libwebp, libavif, libjpeg)."""
     if "truncated" in detail.lower():
         return Failure(Stage.DECODE, Reason.TRUNCATED, detail)
-    try:
-        with _open(data, kind) as picture:
-            width, height = picture.size
-    except Exception:  # the same exceptions as above
-        width, height = webp_size(data[:SNIFF_BYTES]) or (0, 0)
+    width, height = _told_size(data, kind)
     if has_room(min(width * height, limits.max_pixels)):
         return Failure(Stage.DECODE, Reason.CORRUPT, detail)
     return Failure(Stage.DECODE, Reason.OUT_OF_MEMORY, f"{_NO_MEMORY} ({detail})")
+
+
+def _told_size(data: bytes, kind: Kind) -> tuple[int, int]:
+    """Width and height that the head of a file tells; (0, 0) where it tells none."""
+    try:
+        with _open(data, kind) as picture:
+            return picture.size
+    except Exception:  # the same exceptions as in `decode_frames`
+        return webp_size(data[:SNIFF_BYTES]) or (0, 0)
 
 
 def frame_numbers(picture: Image.Image, count: int, max_pixels: int) -> list[int]:

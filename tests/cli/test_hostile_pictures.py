@@ -35,10 +35,10 @@ def huge_png(width: int, height: int) -> bytes:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="measures memory as Linux tells it")
 def test_changed_pictures_have_a_record_each_and_memory_stays_bounded(capsys: pytest.CaptureFixture[str]) -> None:
-    broken = mutations.main(["--count", "400", "--seed", "7", "--workers", "1", "--most-mb", "1000"])
+    broken = mutations.main(["--count", "2000", "--seed", "7", "--workers", "1", "--most-mb", "1000"])
     told = capsys.readouterr().out
     assert not broken, told
-    assert "400 records" in told
+    assert "2000 records" in told
     assert "scanned: " in told and "failed corrupt: " in told and "failed truncated: " in told
     assert "failed crashed" not in told and "failed timeout" not in told
 

@@ -136,16 +136,16 @@ def test_views_that_kill_the_network_cost_only_their_picture(tmp_path: Path, tin
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux keeps to a limit of address space")
-@pytest.mark.parametrize("format", ["png", "tiff", "bmp", "webp", "gif"])
+@pytest.mark.parametrize("format", ["png", "tiff", "webp", "gif"])
 def test_a_picture_that_wants_too_much_memory_fails_and_the_next_one_does_not(
     tmp_path: Path, tiny_model_dir: Path, format: str
 ) -> None:
     items = [
         *files(tmp_path, [f"1.{format}"]),
-        ImageFile(str(picture(tmp_path / f"2.{format}", WHITE, size=(9000, 9000))), 1),
+        ImageFile(str(picture(tmp_path / f"2.{format}", WHITE, size=(5000, 5000))), 1),
         *files(tmp_path, [f"3.{format}"]),
     ]
-    begun = dataclasses.replace(start(tiny_model_dir), max_memory=200_000_000)
+    begun = dataclasses.replace(start(tiny_model_dir), max_memory=120_000_000)
     results = examined(LocalEngine(begun, workers=1, chunk=3, timeout=60), list(items))
     assert [r.failure and r.failure.reason for r in results] == [None, Reason.OUT_OF_MEMORY, None]
 
