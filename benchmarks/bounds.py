@@ -32,8 +32,9 @@ class Bound:
 
     @property
     def met(self) -> bool:
-        """Whether the figure by the wall clock keeps the bound."""
-        return self.measured >= self.bound if self.sign == ">=" else self.measured <= self.bound
+        """Whether every figure there is keeps the bound."""
+        figures = (self.measured,) if self.cpu is None else (self.measured, self.cpu)
+        return all(f >= self.bound if self.sign == ">=" else f <= self.bound for f in figures)
 
     def as_row(self) -> str:
         """A row of a Markdown table."""

@@ -48,14 +48,17 @@ more than they do: it survives broken pictures, hashes, reads provenance and wri
 
 _GPU = """## GPU
 
-Not measured: no GPU was at hand. `--device cuda` and the other providers are tested up to the call of the provider.
+Not measured: no GPU was at hand. `--device cuda` and the other providers are tested up to the call of the provider;
+[Devices](devices.md) tells how they are set up and how they work.
 """
 
 _BOUNDS = """## The bounds
 
-What dfscan is to reach, and what was measured. "Kept" goes by the wall clock. Every ratio is the median over rounds in
-which the loops ran in turns; where other work held the machine (the load in the table above), the ratio by CPU time is
-the steadier one, and what is stated for an idle machine (start-up) is an upper limit.
+What dfscan is to reach, and what was measured: by the wall clock and, where it can be told, by CPU time. "Kept" means
+by both. Every ratio is the median over rounds in which the loops ran in turns. Where other work held the machine (the
+load in the table above), ratios by the wall clock are noise to a large part (none can really be above H) and those by
+CPU time the steadier ones; start-up, which is stated for an idle machine, is an upper limit there. Short runs (`files`
+below) weigh in the first pictures of each worker, which are slower.
 
 """
 
@@ -75,10 +78,9 @@ _WITHOUT = {
 
 _NOT_YET = """## Not there yet
 
-- **A figure from a GPU**: none was at hand. The pipeline for GPUs is there (`--device`); page-locked
+- **A figure from a GPU**: none was at hand. The pipeline for GPUs is there ([Devices](devices.md)); page-locked
   memory and a half-precision model are not.
-- **OpenVINO**: `--device openvino` takes ONNX Runtime's provider where it is installed; OpenVINO itself, which has
-  16-bit inference on CPUs that can, is neither used nor measured.
+- **OpenVINO** in these figures: `--device openvino` is measured in [Devices](devices.md) alone.
 - **8-bit networks**: the shipped network is single precision; no 8-bit one is measured here.
 - **A stored optimised graph**: ONNX Runtime optimises the graph anew whenever a worker starts.
 - **More than the cores of the machine above**: what is said beyond is simulated.
