@@ -11,7 +11,6 @@ from typing import Annotated, NoReturn
 import typer
 
 from scanner import __version__
-from scanner.commands import register_all
 from scanner.commands.command import ScanByDefault
 from scanner.errors import DfscanError, ExitCode
 
@@ -50,9 +49,6 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-register_all(app)
 
 
 def main() -> NoReturn:

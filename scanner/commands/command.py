@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from scanner.commands import SUMMARIES, Commands
 from scanner.config import EXCLUSIVE, Found, Setting, from_environment, from_file
 from scanner.errors import UsageError
 
@@ -62,9 +63,18 @@ def _unbroken(text: str) -> str:
 class ScanByDefault(TyperGroup):
     """`dfscan PATH...` is `dfscan scan PATH...`; a first word that equals a command's name is the command."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.commands = cast(Any, Commands())  # only ever read
+
     def list_commands(self, ctx: Any) -> list[str]:
         """`scan` first, the others by name, groups of commands among them."""
-        return sorted(super().list_commands(ctx), key=lambda name: (name != "scan", name))
+        return list(SUMMARIES)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command in front before anything is parsed, for completion as well."""
