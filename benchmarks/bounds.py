@@ -29,11 +29,13 @@ class Bound:
     cpu: float | None = None
     """The same by CPU time."""
     unit: str = ""
+    by_clock: bool = False
+    """Whether the CPU time is only told: it does not show the cores that a loop leaves idle."""
 
     @property
     def met(self) -> bool:
-        """Whether every figure there is keeps the bound."""
-        figures = (self.measured,) if self.cpu is None else (self.measured, self.cpu)
+        """Whether every figure that counts keeps the bound."""
+        figures = (self.measured,) if self.cpu is None or self.by_clock else (self.measured, self.cpu)
         return all(f >= self.bound if self.sign == ">=" else f <= self.bound for f in figures)
 
     def as_row(self) -> str:
@@ -79,7 +81,7 @@ def _loops(name: str, cases: Figures) -> Iterator[Bound]:
     for loop, least in loops:
         yield Bound(
             f"Times the rate of {loop}; {name}", ">=", least,
-            cases[loop]["dfscan is faster by"], cases[loop]["by CPU time"], "x",
+            cases[loop]["dfscan is faster by"], cases[loop]["by CPU time"], "x", by_clock=True,
         )  # fmt: skip
 
 

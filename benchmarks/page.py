@@ -55,10 +55,10 @@ Not measured: no GPU was at hand. `--device cuda` and the other providers are te
 _BOUNDS = """## The bounds
 
 What dfscan is to reach, and what was measured: by the wall clock and, where it can be told, by CPU time. "Kept" means
-by both. Every ratio is the median over rounds in which the loops ran in turns. Where other work held the machine (the
-load in the table above), ratios by the wall clock are noise to a large part (none can really be above H) and those by
-CPU time the steadier ones; start-up, which is stated for an idle machine, is an upper limit there. Short runs (`files`
-below) weigh in the first pictures of each worker, which are slower.
+by both; for the loops of others by the wall clock, since CPU time does not show the cores that they leave idle. Every
+ratio is the median over rounds in which the loops ran in turns. On a machine with other work (the load in the table
+above; each part adds its own to that of the next), ratios by the wall clock are noise to a large part and those by CPU
+time the steadier ones.
 
 """
 
