@@ -29,7 +29,12 @@ class OpenVinoClassifier:
         if "CPU" not in core.available_devices:
             raise DeviceError("device openvino cannot be used: OpenVINO does not know this CPU")
         precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
-        settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": precision}
+        settings = {
+            "INFERENCE_NUM_THREADS": 1,
+            "NUM_STREAMS": 1,
+            "INFERENCE_PRECISION_HINT": precision,
+            "ENABLE_CPU_PINNING": False,  # it would pin the thread of every worker to the same core
+        }
         try:
             graph = core.read_model(str(model.graph))
             compiled = core.compile_model(graph, "CPU", settings)

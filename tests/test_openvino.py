@@ -86,6 +86,7 @@ def test_it_takes_sixteen_bits_where_the_cpu_has_them_and_says_so(
     assert classifier.provider == f"OpenVINO {precision}"
     assert fake.settings["INFERENCE_PRECISION_HINT"] == precision
     assert fake.settings["INFERENCE_NUM_THREADS"] == 1
+    assert fake.settings["ENABLE_CPU_PINNING"] is False  # else all workers share one core
     pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
     groups = np.zeros(3, np.int32)
     expected = OnnxClassifier(load_model(f"{tiny_model_dir}/"), Device.CPU).classify(pixels, groups)
