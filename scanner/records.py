@@ -63,6 +63,7 @@ class Stage(enum.StrEnum):
     """Where a file stopped."""
 
     WALK = "walk"
+    FETCH = "fetch"
     DECODE = "decode"
     PREPARE = "prepare"
     CLASSIFY = "classify"
@@ -130,7 +131,8 @@ class Failure:
 class ImageFile:
     """One entry that the walk met; `failure` is set where it is not to be opened.
 
-    `path` is as given (argument joined with the relative part), undecodable bytes as surrogates (PEP 383).
+    `path` is as given (argument joined with the relative part), undecodable bytes as surrogates (PEP 383); a URL
+    without what is secret in it.
     """
 
     path: str
@@ -138,7 +140,12 @@ class ImageFile:
     mtime_ns: int | None = None
     device: int | None = None
     inode: int | None = None
+    """Of an object in a store: a number made of its ETag."""
     failure: Failure | None = None
+    location: str | None = field(default=None, repr=False)
+    """The URL to fetch it from where `path` is not all of it; never reported, for it holds secrets."""
+    content: bytes | None = field(default=None, repr=False)
+    """Its bytes where they were fetched: it is not opened then; only as long as an engine holds them."""
 
 
 @dataclass(frozen=True, slots=True)
