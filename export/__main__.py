@@ -142,6 +142,10 @@ def train(
     blend: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the frozen weights in the fine-tuned ones.")
     ] = 0.0,
+    folds: Annotated[
+        int, typer.Option(min=0, help="Judge training pictures out of fold for calibration and thresholds; 0: do not.")
+    ] = 0,
+    fold_pictures: Annotated[int, typer.Option(min=1, help="Pictures of a source judged out of fold at most.")] = 8,
     cache: Annotated[Path | None, typer.Option(help="Folder for cached features. [default: RUN/features]")] = None,
     seed: Seed = 0,
     workers: Workers = None,
@@ -149,6 +153,7 @@ def train(
 ) -> None:
     """Train heads on the frozen network, then fine-tune where asked; calibrates and measures on validation."""
     from export.augment import Augmentation
+    from export.folds import FoldSettings
     from export.train import HeadSettings, TrainOptions, TuneSettings
     from export.train import train as run_training
     from export.views import DEFAULT_VIEWS
@@ -168,6 +173,7 @@ def train(
                 epochs=fine_tune_epochs, batch=fine_tune_batch, rate=fine_tune_rate, blocks=_blocks(fine_tune_blocks),
                 blend=blend, seed=seed,
             ),
+            folds=FoldSettings(folds, fold_pictures, seed),
             cache=cache, workers=_workers(workers), resume=resume,
         )
     )  # fmt: skip

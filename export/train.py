@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from export.augment import Augmentation
 from export.conditions import Condition
 from export.features import Features, Plan, extract
 from export.fine_tune import TuneSettings, fine_tune
+from export.folds import FoldSettings, OutOfFold
 from export.heads import Examples, HeadSettings, Trained, calibrate_head, merged, picture_logits, train_head
 from export.labels import Split
 from export.manifest import Record, data_hash, read_manifest
@@ -48,6 +49,7 @@ class TrainOptions:
     """Heads a group, averaged into one wider head."""
     head: HeadSettings = field(default_factory=HeadSettings)
     tune: TuneSettings = field(default_factory=TuneSettings)
+    folds: FoldSettings = field(default_factory=FoldSettings)
     cache: Path | None = None
     workers: int = 1
     resume: bool = False
@@ -55,6 +57,8 @@ class TrainOptions:
     def __post_init__(self) -> None:
         if not self.kept:
             raise UsageError("the views need a group of a weight above 0")
+        if self.folds.count and self.tune.epochs > 0:
+            raise UsageError("--folds judges heads on the frozen network: it does not go with --fine-tune-epochs")
 
     @property
     def kept(self) -> list[int]:
@@ -78,6 +82,7 @@ class TrainOptions:
             "seeds": self.seeds,
             "head": asdict(self.head),
             "tune": asdict(self.tune) | {"blocks": list(self.tune.blocks)},
+            "folds": asdict(self.folds),
         }
 
 
@@ -109,10 +114,20 @@ def train(options: TrainOptions) -> Run:
     identity = frozen_identity(network)
     val = extract(sets.val, own, extractor, cache, network=identity, workers=options.workers)
     learnt = extract(sets.train, drawn, extractor, cache, network=identity, workers=options.workers)
+    outside = None
+    if options.folds.count:
+        outside = OutOfFold(
+            sets.train,
+            options.folds,
+            lambda some: extract(some, own, extractor, cache, network=identity, workers=options.workers),
+        )
     for group, head in zip(options.kept, network.heads, strict=True):
-        found = _train_group(options, run, head, group, _examples(sets, group, learnt, val))
+        examples = _examples(sets, group, learnt, val)
+        found = _train_group(options, run, head, group, examples)
         for seed, trained in enumerate(found):
             history[f"{options.views.groups[group].name}, seed {seed}"] = trained.history
+        if outside is not None:
+            outside.add(group, options.views.groups[group].weight, examples, _fold_head(options, run, group))
     if options.tune.epochs > 0:
         state = run.folder / "tune.npz"
         history["fine-tuning"] = fine_tune(
@@ -128,7 +143,7 @@ def train(options: TrainOptions) -> Run:
         convert(extractor_of(network), tuned)
         val = extract(sets.val, own, tuned, cache, network=frozen_identity(network), workers=options.workers)
     network.model.save_weights(run.weights)
-    _finish(options, run, network, sets, val, history)
+    _finish(options, run, network, sets, val, history, outside)
     return run
 
 
@@ -208,6 +223,16 @@ def _train_group(options: TrainOptions, run: Run, head: keras.Model, group: int,
     return found
 
 
+def _fold_head(options: TrainOptions, run: Run, group: int) -> Callable[[Examples, int], Trained]:
+    """Trains one head of a group without a fold's owners; a killed run finds what it had."""
+
+    def learn(examples: Examples, fold: int) -> Trained:
+        name = f"head{group}_fold{fold}"
+        return train_head(options.network, examples, options.head, run.folder / f"{name}.npz", name)
+
+    return learn
+
+
 def _finish(
     options: TrainOptions,
     run: Run,
@@ -215,10 +240,11 @@ def _finish(
     sets: _Sets,
     val: Features,
     history: Mapping[str, list[dict[str, float]]],
+    outside: OutOfFold | None,
 ) -> None:
-    """Calibrate on validation, and write everything that was measured."""
+    """Calibrate on validation and what was judged out of fold, and write everything that was measured."""
     logits = {condition: validation_logits(network, options, val, index) for index, condition in enumerate(Condition)}
-    measured = settle(run.folder, KerasClassifier(network.model), options.policy, sets.val, logits)
+    measured = settle(run.folder, KerasClassifier(network.model), options.policy, sets.val, logits, outside)
     summary = {m.condition.value: m.figures.as_json() for m in measured}
     write_json(run.folder / "metrics.json", {"val": summary, "best_epochs": _best(history)})
     _write_history(run.folder / "history.csv", history)

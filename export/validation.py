@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from export import evaluate
 from export.calibrate import fit_platt, probabilities, rates, threshold_table
 from export.conditions import Condition
+from export.folds import OutOfFold
 from export.manifest import Record
 from export.runs import write_json
 from export.scoring import Detector
@@ -24,22 +25,30 @@ def settle(
     views: ViewPolicy,
     records: Sequence[Record],
     logits: Mapping[Condition, NDArray[np.float64]],
+    outside: OutOfFold | None = None,
 ) -> list[evaluate.Measured]:
-    """Write calibration.json and evaluation/val of a run folder, and return what was measured.
+    """Write calibration.json and evaluation/val of a run folder, and return what was measured on validation.
 
     The sigmoid is fitted on all conditions pooled, with the classes weighted the same; the thresholds are those of the
-    real pictures as they are. `logits`: one a record, by condition.
+    real pictures as they are. Both rest on validation and on the training pictures that were judged out of fold, where
+    there are any. `logits`: one a record, by condition.
     """
+    pooled = dict(logits)
     generated = np.array([record.generated for record in records])
-    calibration = fit_platt(np.concatenate(list(logits.values())), np.tile(generated, len(logits)))
-    real = {c.value: probabilities(values[~generated], calibration) for c, values in logits.items()}
+    fitted_on = f"{len(generated)} validation pictures"
+    if outside is not None:
+        pooled = {c: np.concatenate([values, outside.logits[c]]) for c, values in logits.items()}
+        generated = np.concatenate([generated, [record.generated for record in outside.records]])
+        fitted_on += f" and {len(outside.records)} training pictures judged out of fold"
+    calibration = fit_platt(np.concatenate(list(pooled.values())), np.tile(generated, len(pooled)))
+    real = {c.value: probabilities(values[~generated], calibration) for c, values in pooled.items()}
     rows = threshold_table(real[Condition.AS_IS.value])
     write_json(
         folder / "calibration.json",
         {
             "scale": calibration.scale,
             "bias": calibration.bias,
-            "fitted_on": f"{len(generated)} validation pictures under {', '.join(logits)}, classes weighted the same",
+            "fitted_on": f"{fitted_on} under {', '.join(logits)}, classes weighted the same",
             "thresholds": rates(rows, real),
         },
     )

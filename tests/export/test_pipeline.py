@@ -57,6 +57,10 @@ def test_from_a_zip_to_a_scan_with_ones_own_model(tmp_path: Path, export: Export
     before = (run / "metrics.json").read_text()
     export(*training, "--resume")
     assert (run / "metrics.json").read_text() == before
+    folded = [argument if argument != run else tmp_path / "folded" for argument in training]
+    folded[folded.index("--fine-tune-epochs") + 1] = 0
+    export(*folded, "--folds", 2, "--fold-pictures", 5)
+    assert "and 56 training pictures" in json.loads((tmp_path / "folded/calibration.json").read_text())["fitted_on"]
     assert "another network" in export(*training, "--resume", "--hidden", 8, code=2)
 
     assert "was not measured" not in export("package", run, model, code=2)
