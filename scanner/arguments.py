@@ -8,13 +8,19 @@ import sqlite3
 from collections.abc import Iterable
 
 from scanner.errors import InputError
+from scanner.remote.urls import is_remote, is_url, local_path
 
 
 def path_key(path: str) -> str:
     """One spelling for all spellings of a path: absolute, without `.`; symlinks are resolved only before a `..`.
 
-    `a/../b` may lie elsewhere than `b` where `a` is a link, while `link` and its target are two paths.
+    `a/../b` may lie elsewhere than `b` where `a` is a link, while `link` and its target are two paths. A URL is its own
+    key, but for `file://`, which is another spelling of a path.
     """
+    if is_url(path):
+        if is_remote(path):
+            return path
+        path = local_path(path)
     parts = path.split(os.sep) if os.altsep is None else path.replace(os.altsep, os.sep).split(os.sep)
     if os.pardir in parts:
         last = len(parts) - parts[::-1].index(os.pardir)

@@ -8,6 +8,7 @@ import os
 import stat
 
 from scanner.records import Failure, ImageFile, Reason, Stage
+from scanner.remote.urls import local_path
 from scanner.sniff import SNIFF_BYTES, Kind, sniff
 
 _CHANGED = Failure(Stage.DECODE, Reason.CHANGED, "another file stands at this path than when it was found")
@@ -36,12 +37,13 @@ def open_met(file: ImageFile) -> io.FileIO | Failure:
 
 def _open(file: ImageFile) -> int | None:
     """A descriptor; None where the path is a link that leads elsewhere than when it was met: opening alone can act."""
+    path = local_path(file.path)
     try:
-        return os.open(file.path, _FLAGS | getattr(os, "O_NOFOLLOW", 0))
+        return os.open(path, _FLAGS | getattr(os, "O_NOFOLLOW", 0))
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.EMLINK):  # FreeBSD says EMLINK
             raise
-    return os.open(file.path, _FLAGS) if _is_met(file, os.stat(file.path)) else None  # noqa: PTH116 - the path as given
+    return os.open(path, _FLAGS) if _is_met(file, os.stat(path)) else None  # noqa: PTH116 - the path as given
 
 
 def _is_met(file: ImageFile, status: os.stat_result) -> bool:

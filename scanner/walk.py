@@ -6,20 +6,24 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scanner import own_files
 from scanner.arguments import Reached, overlap, path_key
+from scanner.errors import UsageError
 from scanner.file_list import read_list
 from scanner.filters import IGNORE_FILE, IgnoreFileError, IgnoreRules, compile_globs, read_rules
 from scanner.options import ScanOptions
 from scanner.records import Failure, ImageFile, Reason, Stage, Status
+from scanner.remote.urls import file_url, is_remote, is_url, local_path, redact, scheme_of
 
 _WINDOWS = os.name == "nt"
 
 
 def walk(options: ScanOptions, *, missing: Callable[[str, OSError], None]) -> Iterator[ImageFile]:
     """Yield every entry that the options name, once; those that are not to be opened carry a `failure`.
+
+    URLs are walked as paths are: `file://` in the file system, the others in their stores (scanner.remote).
 
     Order: the arguments' order (then the list's), then depth first, each folder sorted by name bytes. A folder has
     a record only where it is not entered or cannot be read. Memory holds the names of the folders on the way down.
@@ -63,11 +67,13 @@ class _Walker:
 
     def __init__(self, options: ScanOptions) -> None:
         self._options = options
+        for path in filter(is_url, options.paths):
+            scheme_of(path)
         self._globs = compile_globs(options.include, options.exclude)
         self._has_globs = bool(options.include or options.exclude)
         self._hidden = options.hidden
         self._max_depth = options.max_depth if options.recursive else 0
-        self._named = {path_key(path) for path in options.paths if "\0" not in path}
+        self._named = {_named_key(path) for path in options.paths if "\0" not in path}
         self._reached = Reached() if options.files_from is not None or overlap(self._named) else None
 
     def close(self) -> None:
@@ -80,19 +86,22 @@ class _Walker:
         done: set[str] = set()
         for path in self._options.paths:
             try:
-                info = os.stat(path)
+                found = self._remote(path) if is_remote(path) else self._argument(path, os.stat(local_path(path)))
             except (OSError, ValueError) as error:
-                missing(path, error if isinstance(error, OSError) else OSError(errno.EINVAL, str(error)))
+                missing(redact(path), error if isinstance(error, OSError) else OSError(errno.EINVAL, str(error)))
                 continue
-            key = path_key(path)
+            key = _named_key(path)
             if key not in done:
                 done.add(key)
-                yield from self._argument(path, info)
+                yield from found
         if self._options.files_from is not None:
             for path in read_list(self._options.files_from, null_separated=self._options.null_separated):
                 yield from self._listed(path)
 
     def _listed(self, path: str) -> Iterator[ImageFile]:
+        if is_url(path):
+            yield from self._listed_url(path)
+            return
         try:
             info = os.stat(path)
         except (OSError, ValueError) as error:
@@ -102,8 +111,37 @@ class _Walker:
             return
         yield from self._argument(path, info)
 
+    def _listed_url(self, url: str) -> Iterator[ImageFile]:
+        """What a URL of a list names: a folder where it ends in `/`, or one object that is there or has vanished."""
+        from scanner.remote.walking import is_folder, one_object
+
+        try:
+            if not is_remote(url):
+                yield from self._argument(url, os.stat(local_path(url)))
+            elif is_folder(url):
+                yield from self._remote(url)
+            elif self._reached is None or self._reached.add(path_key(url)):
+                yield one_object(url, self._options)
+        except UsageError as error:
+            yield ImageFile(redact(url), failure=Failure(Stage.WALK, Reason.UNSUPPORTED, str(error)))
+        except (OSError, ValueError) as error:
+            file = ImageFile(redact(url), failure=_unreadable(error))
+            if self._is_first(file):
+                yield file
+
+    def _remote(self, url: str) -> Iterator[ImageFile]:
+        """What an argument in a store names; raises OSError at once where it is not there."""
+        from scanner.remote.walking import list_objects
+
+        files = list_objects(url, self._options)
+        return files if self._reached is None else filter(self._is_first, files)
+
     def _argument(self, path: str, info: os.stat_result) -> Iterator[ImageFile]:
         """An entry that was named: links are followed, and only the globs can leave it out (by its name)."""
+        if is_url(path):  # file://
+            for file in self._argument(local_path(path), info):
+                yield replace(file, path=file_url(file.path))
+            return
         if stat.S_ISDIR(info.st_mode):
             yield from self._tree(path, info)
             return
@@ -148,7 +186,7 @@ class _Walker:
             return True
         key = path_key(file.path)
         if file.failure is not None and file.failure.reason.status is Status.SKIPPED:
-            return key not in self._named or not os.path.exists(file.path)
+            return key not in self._named or not (is_remote(file.path) or os.path.exists(local_path(file.path)))
         return self._reached.add(key)
 
     def _enter(self, path: str, folder: _Folder, above: IgnoreRules | None = None) -> ImageFile | None:
@@ -209,6 +247,11 @@ class _Walker:
         if self._max_depth is not None and above.depth >= self._max_depth:
             return _record(path, info, Reason.TOO_DEEP)
         return _Folder(path + os.sep, relative + "/", above.depth + 1, identity)
+
+
+def _named_key(path: str) -> str:
+    """The key of an argument: a folder of a store is the same with and without its last `/`."""
+    return path_key(path.rstrip("/") if is_remote(path) and not scheme_of(path).is_web else path)
 
 
 def _regular(path: str, info: os.stat_result) -> ImageFile:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scanner.cache.database import BROKEN, FILE, open_database
 from scanner.cache.writer import transaction
+from scanner.remote.urls import is_remote, local_path
 
 _ROWS = 1000
 
@@ -131,9 +132,12 @@ def _gone(database: sqlite3.Connection) -> Iterator[tuple[int, list[bytes]]]:
 
 
 def _is_there(path: bytes) -> bool:
-    """Whether a file is there; in doubt (no permission, a server that is away) it is."""
+    """Whether a file is there; in doubt (no permission, a server that is away, a URL) it is."""
+    name = os.fsdecode(path)
+    if is_remote(name):
+        return True
     try:
-        os.lstat(os.fsdecode(path))
+        os.lstat(local_path(name))
     except (FileNotFoundError, NotADirectoryError):
         return False
     except (OSError, ValueError):

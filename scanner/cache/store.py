@@ -18,6 +18,7 @@ from scanner.cache.window import KnownFiles
 from scanner.cache.writer import Content, Place, Writer, transaction
 from scanner.digest import file_sha256
 from scanner.records import Examined, FileResult, ImageFile, Status
+from scanner.remote.urls import is_remote, local_path
 
 _TICK_NS = 20_000_000
 _COARSE_TICK_NS = 2_000_000_000
@@ -224,7 +225,12 @@ class Cache:
         return Examined(file, *known, sha256.hex(), declared, True)
 
     def _hash_if_known(self, file: ImageFile) -> str | None:
-        """The file's digest, if a content of its size is known at all: only then is it worth reading it twice."""
+        """The file's digest, if a content of its size is known at all: only then is it worth reading it twice.
+
+        A remote file never is: what reading it once for its digest costs is most of what scanning it costs.
+        """
+        if is_remote(file.path):
+            return None
         if self._max_bytes is not None and file.size is not None and file.size > self._max_bytes:
             return None
         if self._database.execute(_SIZE, (file.size, self._newest)).fetchone() is None:
@@ -233,6 +239,8 @@ class Cache:
 
     def _note_unsettled(self, file: ImageFile) -> None:
         """A file changed a moment ago may change again within the clock's tick, unseen: its times prove nothing yet."""
+        if is_remote(file.path) and file.inode:  # its ETag tells
+            return
         mtime_ns = file.mtime_ns or 0
         tick = _COARSE_TICK_NS if mtime_ns % _SECOND_NS == 0 else _TICK_NS
         if abs(time.time_ns() - mtime_ns) <= tick:
@@ -245,9 +253,13 @@ class Cache:
 
     def _split(self, path: str) -> tuple[str, str]:
         """The absolute directory and the name; the directory of the file before is remembered."""
-        if os.altsep is not None:
-            path = path.replace(os.altsep, os.sep)
-        end = path.rfind(os.sep) + 1
+        if is_remote(path):
+            end = path.rfind("/") + 1
+        else:
+            path = local_path(path)
+            if os.altsep is not None:
+                path = path.replace(os.altsep, os.sep)
+            end = path.rfind(os.sep) + 1
         head, name = path[:end], path[end:]
         if head != self._head or not self._directory:
             self._head, self._directory = head, path_key(head or os.curdir)

@@ -1,1 +1,1 @@
-"""Inputs by URL: object stores and web servers, through fsspec (extra [remote]); `urls` alone is imported without it."""
+"""Inputs by URL: object stores and web servers, through fsspec (extra [remote]); `urls` alone does without it."""

@@ -6,7 +6,6 @@ import enum
 import os
 import re
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
-from urllib.request import pathname2url, url2pathname
 
 from scanner.errors import UsageError
 
@@ -60,6 +59,10 @@ def scheme_of(url: str) -> Scheme:
         scheme = Scheme(name)
     except ValueError:
         raise UsageError(f"{name}:// cannot be scanned; what can: s3, gs, az, https, file") from None
+    try:
+        url.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{redact(url)}: a URL is UTF-8") from None
     if "@" in url.partition("://")[2].split("/")[0] and scheme is not Scheme.FILE:
         raise UsageError(f"{redact(url)}: credentials do not belong into a URL; put them where {name}'s own tools look")
     if scheme is Scheme.HTTP and not _LOOPBACK.fullmatch(urlsplit(url).hostname or ""):
@@ -121,6 +124,8 @@ def local_path(path: str) -> str:
     if host.lower() not in ("", "localhost"):
         raise UsageError(f"{path}: a file of another machine; its path has three slashes: file:///folder")
     if os.name == "nt":
+        from urllib.request import url2pathname
+
         return url2pathname(slash + rest)
     return os.fsdecode(unquote_to_bytes(os.fsencode(slash + rest)))
 
@@ -128,5 +133,7 @@ def local_path(path: str) -> str:
 def file_url(path: str) -> str:
     """The `file://` URL of an absolute path; the same for `local_path` of it."""
     if os.name == "nt":
+        from urllib.request import pathname2url
+
         return "file:" + pathname2url(path)
     return "file://" + quote(os.fsencode(path), safe="/:@!$&'()*+,;=~-._")
