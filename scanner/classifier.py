@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scanner.engine.providers import AUTO_ORDER, PROVIDERS, memory_of, provider_list
 from scanner.errors import DeviceError, ModelError
 from scanner.model import Model
+from scanner.onnx_outputs import with_outputs
 from scanner.options import Device
 
 
@@ -22,7 +23,7 @@ class Classifier(Protocol):
     provider: str
 
     def classify(self, pixels: NDArray[np.uint8], groups: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Logit float32 [N] of each view.
+        """Logit float32 [N] of each view; [N, 1 + F] where the model tells F generator families, their logits last.
 
         `pixels`: uint8 [N, S, S, 3]; `groups`: int32 [N], the index of the view group (head) of each row.
         """
@@ -51,24 +52,24 @@ class OnnxClassifier:
         self._values: Any = onnxruntime.OrtValue
         inputs = {value.name: value.type for value in self._session.get_inputs()}
         self._takes_group = "group" in inputs
+        self._outputs = outputs_of(model)
         check_form(model, inputs, [value.name for value in self._session.get_outputs()], image="tensor(uint8)")
 
     def classify(self, pixels: NDArray[np.uint8], groups: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Logit float32 [N]; see Classifier."""
+        """Logit float32 [N] or [N, 1 + F]; see Classifier."""
         feed: dict[str, Any] = {"image": pixels}
         if self._takes_group:
             feed["group"] = groups
-        logits: NDArray[np.float32] = (
-            self._session.run(["logit"], feed) if self._memory is None else self._run_bound(feed, self._memory)
-        )[0]
-        return logits.reshape(-1)
+        found = self._session.run(self._outputs, feed) if self._memory is None else self._run_bound(feed, self._memory)
+        return beside(*found)
 
     def _run_bound(self, feed: dict[str, Any], memory: str) -> Any:
         """Run with the inputs in the device's memory; only logits come back."""
         binding = self._session.io_binding()
         for name, values in feed.items():
             binding.bind_ortvalue_input(name, self._values.ortvalue_from_numpy(values, memory, 0))
-        binding.bind_output("logit", "cpu")
+        for name in self._outputs:
+            binding.bind_output(name, "cpu")
         self._session.run_with_iobinding(binding)
         return binding.copy_outputs_to_cpu()
 
@@ -82,14 +83,32 @@ def open_classifier(model: Model, device: Device) -> Classifier:
     return OnnxClassifier(model, device)
 
 
+def outputs_of(model: Model) -> list[str]:
+    """What a scan asks the graph for; anything else that it could give is not computed."""
+    return ["logit", "family"] if model.families else ["logit"]
+
+
+def beside(logit: NDArray[np.float32], family: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """What a Classifier returns: logit float32 [N], the logits of families [N, F] beside it where there are any."""
+    return logit.reshape(-1) if family is None else np.concatenate([logit.reshape(-1, 1), family], axis=1)
+
+
+def scanned_graph(model: Model, outputs: Collection[str]) -> str | bytes:
+    """The graph that gives these outputs alone: its file, or its bytes where something had to be taken out."""
+    whole = model.graph.read_bytes()
+    part = with_outputs(whole, outputs)
+    return str(model.graph) if part is whole else part
+
+
 def check_form(model: Model, inputs: Mapping[str, str], outputs: Collection[str], *, image: str) -> None:
     """Raise ModelError for a graph of another form; `inputs`: types by name, `image`: what uint8 is called there."""
     if inputs.get("image") != image or set(inputs) - {"image", "group"}:
         raise ModelError(f"{model.folder}: the graph's inputs are {sorted(inputs)}, not uint8 image and int32 group")
     if len(model.views.groups) > 1 and "group" not in inputs:
         raise ModelError(f"{model.folder}: model.json names several view groups, the graph has one head")
-    if "logit" not in outputs:
-        raise ModelError(f"{model.folder}: the graph has no output named logit")
+    for name in outputs_of(model):
+        if name not in outputs:
+            raise ModelError(f"{model.folder}: the graph has no output named {name}")
 
 
 def _open_session(onnxruntime: Any, model: Model, device: Device, threads: int) -> Any:
@@ -106,7 +125,7 @@ def _open_session(onnxruntime: Any, model: Model, device: Device, threads: int) 
             _find_cuda(onnxruntime)
         try:
             session = onnxruntime.InferenceSession(
-                str(model.graph),
+                scanned_graph(model, outputs_of(model)),
                 _session_options(onnxruntime, threads),
                 providers=provider_list(candidate, _engine_cache(candidate)),
             )

@@ -137,6 +137,15 @@ class ThresholdRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Family:
+    """A kind of generator that a model tells apart."""
+
+    name: str
+    threshold: float | None
+    """Probability among the families from which on it is named: there 8 of 10 names were right; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A verified model folder."""
 
@@ -151,6 +160,8 @@ class Model:
     """Ascending by `max_fpr`."""
     card: dict[str, Any]
     """model.json as it is, for `dfscan model`."""
+    families: tuple[Family, ...] = ()
+    """In the order of the graph's output `family`; empty where it has none."""
 
     @property
     def graph(self) -> Path:
@@ -210,6 +221,7 @@ def load_model(name: str) -> Model:
             calibration=Calibration(float(card["calibration"]["scale"]), float(card["calibration"]["bias"])),
             thresholds=tuple(sorted(rows, key=lambda row: row.max_fpr)),
             card=card,
+            families=tuple(_family(family) for family in card.get("families", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{folder}: model.json lacks or garbles {error}") from error
@@ -217,6 +229,11 @@ def load_model(name: str) -> Model:
         raise ModelError(f"{folder}: model.json has no thresholds")
     _verify_graph(model)
     return model
+
+
+def _family(data: dict[str, Any]) -> Family:
+    threshold = data["threshold"]
+    return Family(str(data["name"]), None if threshold is None else float(threshold))
 
 
 def _verify_graph(model: Model) -> None:

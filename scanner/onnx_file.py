@@ -29,14 +29,14 @@ def has_external_data(data: bytes) -> bool:
     while waiting:
         message, at, end = waiting.pop()
         while at < end:
-            key, at = _varint(view, at, end)
+            key, at = read_varint(view, at, end)
             field, kind = key >> 3, key & 7
             if kind == _VARINT:
-                value, at = _varint(view, at, end)
+                value, at = read_varint(view, at, end)
                 if message == _TENSOR and field == _DATA_LOCATION and value:
                     return True
                 continue
-            length, at = _length(view, kind, at, end)
+            length, at = read_length(view, kind, at, end)
             if message == _TENSOR and field == _EXTERNAL_DATA:
                 return True
             inner = _FIELDS[message].get(field)
@@ -46,10 +46,10 @@ def has_external_data(data: bytes) -> bool:
     return False
 
 
-def _length(view: memoryview, kind: int, at: int, end: int) -> tuple[int, int]:
+def read_length(view: memoryview, kind: int, at: int, end: int) -> tuple[int, int]:
     """The length of a field that is no varint, and where its content begins."""
     if kind == _LENGTH:
-        length, at = _varint(view, at, end)
+        length, at = read_varint(view, at, end)
     elif kind == _EIGHT_BYTES:
         length = 8
     elif kind == _FOUR_BYTES:
@@ -61,7 +61,8 @@ def _length(view: memoryview, kind: int, at: int, end: int) -> tuple[int, int]:
     return length, at
 
 
-def _varint(view: memoryview, at: int, end: int) -> tuple[int, int]:
+def read_varint(view: memoryview, at: int, end: int) -> tuple[int, int]:
+    """The number at a place, and where it ends."""
     value = shift = 0
     while at < end and shift < 70:
         byte = view[at]

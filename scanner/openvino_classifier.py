@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.classifier import check_form
+from scanner.classifier import beside, check_form, outputs_of, scanned_graph
 from scanner.engine.providers import OPENVINO
 from scanner.errors import DeviceError, ModelError
 from scanner.model import Model
@@ -36,7 +36,7 @@ class OpenVinoClassifier:
             "ENABLE_CPU_PINNING": False,  # it would pin the thread of every worker to the same core
         }
         try:
-            graph = core.read_model(str(model.graph))
+            graph = core.read_model(scanned_graph(model, outputs_of(model)))
             compiled = core.compile_model(graph, "CPU", settings)
         except Exception as error:  # OpenVINO raises RuntimeErrors of its own
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]
@@ -44,14 +44,14 @@ class OpenVinoClassifier:
         inputs = {value.get_any_name(): value.get_element_type().get_type_name() for value in compiled.inputs}
         check_form(model, inputs, [name for value in compiled.outputs for name in value.get_names()], image="u8")
         self._takes_group = "group" in inputs
+        self._outputs = outputs_of(model)
         self._request: Any = compiled.create_infer_request()
         self.provider = f"{OPENVINO} {precision}"
 
     def classify(self, pixels: NDArray[np.uint8], groups: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Logit float32 [N]; see Classifier."""
+        """Logit float32 [N] or [N, 1 + F]; see Classifier."""
         feed: dict[str, Any] = {"image": pixels}
         if self._takes_group:
             feed["group"] = groups
         self._request.infer(feed)
-        logits: NDArray[np.float32] = np.array(self._request.get_tensor("logit").data, np.float32)
-        return logits.reshape(-1)
+        return beside(*(np.array(self._request.get_tensor(name).data, np.float32) for name in self._outputs))
