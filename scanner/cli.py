@@ -113,8 +113,10 @@ def _crash(error: Exception) -> int:
     """A mistake of ours, which must never look like a verdict (Python's own exit code 1 would)."""
     import traceback
 
+    from scanner.remote.urls import redact_text
+
     with contextlib.suppress(OSError, ValueError):
-        traceback.print_exception(error)
+        print(redact_text("".join(traceback.format_exception(error))), end="", file=sys.stderr)  # noqa: T201
     return _fail(f"internal error: {type(error).__name__}: {error}. Please report it.")
 
 

@@ -55,6 +55,8 @@ class Examiner:
         if file.failure is not None:
             return Examined(file, file.failure), []
         data = read_bytes(file, self._settings.limits.max_bytes)
+        if file.content is not None:
+            file = replace(file, content=None)  # no result carries it back
         if isinstance(data, Failure):
             return Examined(file, data), []
         result = Examined(file, sha256=hashlib.sha256(data).hexdigest())
@@ -100,7 +102,12 @@ class Examiner:
 
 
 def read_bytes(file: ImageFile, max_bytes: int) -> bytes | Failure:
-    """The whole file through one descriptor, or why not; what is no picture by its first bytes is read no further."""
+    """The whole file through one descriptor, or why not; what is no picture by its first bytes is read no further.
+
+    A file that comes with its content is not opened.
+    """
+    if file.content is not None:
+        return file.content
     handle = open_met(file)
     if isinstance(handle, Failure):
         return handle

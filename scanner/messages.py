@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from scanner.errors import UsageError
 from scanner.names import visible
+from scanner.remote.urls import redact_text
 
 NOTICE = 25
 """Level of progress lines and the summary: said unless --quiet, unlike the details of -v."""
@@ -95,6 +96,7 @@ def info(message: str) -> None:
 
 
 def _say(level: int, message: str) -> None:
+    message = redact_text(message)
     if LOGGER.handlers:
         LOGGER.log(level, "%s", message)
     elif level >= NOTICE:  # a command without --quiet and --log-file

@@ -22,6 +22,8 @@ from scanner.options import Device, ScanOptions
 from scanner.progress import NoProgress, Progress
 from scanner.provenance.interface import evidence_settings
 from scanner.records import Examined, FileResult, ImageFile
+from scanner.remote.source import open_contents
+from scanner.remote.urls import is_remote
 from scanner.verdict import judge, verdict_policy
 from scanner.walk import walk
 
@@ -64,8 +66,10 @@ class Scan:
         self._on_missing = on_missing
         self._resources = contextlib.ExitStack()
         settings = self._settings()
+        self._contents = open_contents(options)
         self._engine = self._make_engine(settings, classifier)
         self._resources.callback(self._engine.close)
+        self._resources.callback(self._contents.close)  # first of all: threads of the engine may wait for it
         try:
             keys = CacheKeys(
                 model=_network(self.model, options.device),
@@ -131,14 +135,17 @@ class Scan:
         for file in walk(self.options, missing=self._miss):
             self._met += 1
             known = self._known(file) if file.failure is None and self.cache is not None else None
+            if known is None:
+                self._contents.expect(file)
             yield known or file
 
     def _known(self, file: ImageFile) -> Examined | None:
         """A result that needs no worker; as long as none is running, files that are no pictures do not start one."""
         known = self.cache.find(file) if self.cache is not None else None
-        if known is None and self._engine.provider is None and (failure := settled_by_head(file)):
-            return Examined(file, failure)
-        return known
+        if known is not None or self._engine.provider is not None or is_remote(file.path):
+            return known
+        failure = settled_by_head(file)
+        return Examined(file, failure) if failure else None
 
     def _settings(self) -> Settings:
         options = self.options
@@ -157,7 +164,7 @@ class Scan:
         if classifier is not None:
             from scanner.engine.inline import InlineEngine
 
-            return InlineEngine(settings, classifier, chunk)
+            return InlineEngine(settings, classifier, chunk, self._contents)
         from scanner.engine.wire import Start
 
         start = Start(options.model, options.device, settings, settings.limits.memory)
@@ -166,10 +173,12 @@ class Scan:
             from scanner.engine.accelerated import AcceleratedEngine
 
             rows = options.batch_size or ACCELERATED_BATCH_SIZE
-            return AcceleratedEngine(start, workers=workers, chunk=chunk, timeout=options.timeout, rows=rows)
+            return AcceleratedEngine(
+                start, workers=workers, chunk=chunk, timeout=options.timeout, rows=rows, contents=self._contents
+            )
         from scanner.engine.local import LocalEngine
 
-        return LocalEngine(start, workers=workers, chunk=chunk, timeout=options.timeout)
+        return LocalEngine(start, workers=workers, chunk=chunk, timeout=options.timeout, contents=self._contents)
 
     def _miss(self, path: str, error: OSError) -> None:
         self.missing.append(path)

@@ -20,6 +20,7 @@ from scanner.interrupts import Interrupted, Interrupts
 from scanner.options import ScanOptions
 from scanner.outputs import ReaderGone, Reports
 from scanner.records import FileResult, RunInfo, Status
+from scanner.remote.urls import is_remote, is_url, redact, redact_text
 from scanner.report.document import clean
 from scanner.report_options import Only, ReportOptions
 from scanner.summary import Tally, summary_lines
@@ -165,7 +166,9 @@ class _Run:
 
 def report_missing(path: str, error: OSError) -> None:
     """Say that an argument is not there; the others are scanned all the same."""
-    messages.error(f"{path}: {(error.strerror or str(error)).lower()}")
+    text = error.strerror or str(error)
+    known = error.errno is not None and text == os.strerror(error.errno)
+    messages.error(f"{path}: {text.lower() if known else text}")
 
 
 def _placed_lines(actions: Actions) -> list[str]:
@@ -192,7 +195,7 @@ def run_info(scan: Scan, options: ScanOptions, command: tuple[str, ...]) -> RunI
     }
     return RunInfo(
         version=__version__,
-        command=command,
+        command=tuple(redact(word) if is_url(word) else redact_text(word) for word in command),
         started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         model=scan.model.identity,
         provider=scan.provider,
@@ -208,8 +211,8 @@ def run_info(scan: Scan, options: ScanOptions, command: tuple[str, ...]) -> RunI
 
 def _expect_total(options: ScanOptions, display: Display) -> None:
     """Count the files beside the scan, so that the progress line can tell the time left."""
-    if not display.wants_total or options.files_from is not None:
-        return
+    if not display.wants_total or options.files_from is not None or any(map(is_remote, options.paths)):
+        return  # a list cannot be read twice, and a bucket costs as much to list as the scan itself will pay
 
     def count() -> None:
         total = 0

@@ -15,6 +15,7 @@ from scanner.engine.arena import Arena
 from scanner.engine.batching import BatchingClassifier
 from scanner.engine.child_process import CHILD
 from scanner.engine.guard import Guard
+from scanner.engine.holding import Contents
 from scanner.engine.local import LocalEngine
 from scanner.engine.providers import PROVIDERS
 from scanner.engine.wire import Classify, Logits, Start
@@ -33,13 +34,13 @@ class AcceleratedEngine(LocalEngine):
 
     def __init__(
         self, start: Start, *, workers: int, chunk: int, timeout: float, rows: int, program: str = CHILD,
-        device_memory: str | None = None,
+        device_memory: str | None = None, contents: Contents | None = None,
     ) -> None:  # fmt: skip
         """`workers`: cores that decode; `rows`: views of a full batch; otherwise as LocalEngine.
 
         `device_memory` replaces where ONNX Runtime keeps the inputs, to test with the CPU in the device's place.
         """
-        super().__init__(start, workers=workers, chunk=chunk, timeout=timeout, program=program)
+        super().__init__(start, workers=workers, chunk=chunk, timeout=timeout, program=program, contents=contents)
         self._start = start
         self._timeout = timeout
         self._program = program

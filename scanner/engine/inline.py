@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from scanner.classifier import Classifier
 from scanner.decode import init_worker
+from scanner.engine.holding import Contents, examine_held
 from scanner.examine import Examiner
 from scanner.examine_settings import Settings
 from scanner.records import Examined, ImageFile
@@ -17,10 +18,13 @@ class InlineEngine:
 
     workers = 1
 
-    def __init__(self, settings: Settings, classifier: Classifier, chunk: int) -> None:
+    def __init__(
+        self, settings: Settings, classifier: Classifier, chunk: int, contents: Contents | None = None
+    ) -> None:
         self.provider: str | None = classifier.provider
         self._examiner = Examiner(settings, classifier)
         self._chunk = chunk
+        self._contents = contents
 
     def open(self) -> None:
         """The classifier is there already."""
@@ -29,7 +33,8 @@ class InlineEngine:
         """One result an item, in order."""
         init_worker()
         while chunk := list(itertools.islice(files, self._chunk)):
-            fresh = iter(self._examiner.examine([item for item in chunk if isinstance(item, ImageFile)]))
+            new = [item for item in chunk if isinstance(item, ImageFile)]
+            fresh = iter(examine_held(new, self._contents, self._examiner.examine))
             yield from (item if isinstance(item, Examined) else next(fresh) for item in chunk)
 
     def close(self) -> None:

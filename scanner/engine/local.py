@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from scanner.engine.child_process import CHILD, WATCH_SECONDS
 from scanner.engine.guard import Guard
+from scanner.engine.holding import Contents, examine_held
 from scanner.engine.wire import Start
 from scanner.records import Examined, ImageFile
 
@@ -39,12 +40,17 @@ class _Slot:
 class LocalEngine:
     """A fixed set of guarded children, started when they are first needed."""
 
-    def __init__(self, start: Start, *, workers: int, chunk: int, timeout: float, program: str = CHILD) -> None:
+    def __init__(
+        self, start: Start, *, workers: int, chunk: int, timeout: float, program: str = CHILD,
+        contents: Contents | None = None,
+    ) -> None:  # fmt: skip
         """`chunk`: files that a child examines together at most; `timeout`: seconds that one file may take;
-        `program`: what a child runs, replaced only to test what happens when it dies."""
+        `program`: what a child runs, replaced only to test what happens when it dies; `contents`: where the bytes of
+        remote files come from."""
         self.workers = workers
         self.provider: str | None = None
         self._chunk = chunk
+        self._contents = contents
         self._guards = [Guard(start, timeout, program) for _ in range(workers)]
         self._serving = 0
         """Guards that take tasks; the others are not needed yet."""
@@ -128,7 +134,7 @@ class LocalEngine:
     def _work(self, guard: Guard) -> None:
         while (slot := self._tasks.get()) is not None:
             try:
-                slot.results = guard.examine(slot.files)
+                slot.results = examine_held(slot.files, self._contents, guard.examine)
             except BaseException as error:  # handed to the thread that waits for this slot
                 slot.error = error
             slot.done.set()

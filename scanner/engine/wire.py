@@ -12,7 +12,7 @@ from scanner.limits import Limits
 from scanner.options import Device
 from scanner.records import Examined, ImageFile
 
-_LENGTH = struct.Struct("<I")
+_LENGTH = struct.Struct("<Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,8 @@ class Drawn:
 def send(stream: BinaryIO, message: Any) -> None:
     """Write one frame; raises OSError where the other side is gone."""
     body = pickle.dumps(message, protocol=5)
-    stream.write(_LENGTH.pack(len(body)) + body)
+    stream.write(_LENGTH.pack(len(body)))
+    stream.write(body)  # not copied once more: it may hold a picture
     stream.flush()
 
 
