@@ -27,6 +27,8 @@ class Network:
     config: NetworkConfig
     heads: tuple[keras.Model, ...] = field(default=())
     """One for each group: features float32 [N, C] -> logit float32 [N, 1]."""
+    maps: tuple[keras.KerasTensor, ...] = field(default=())
+    """What the features are the statistics of, inside `model`: float32 [N, h, w, c] of each chosen block."""
 
 
 @keras.saving.register_keras_serializable("dfscan")
@@ -48,16 +50,16 @@ def build_network(config: NetworkConfig, *, weights: str = "none") -> Network:
     """The whole network; `weights` is for the backbone alone (see `build_backbone`)."""
     built = build_backbone(config.backbone, alpha=config.alpha, weights=weights)
     image = keras.Input((config.size, config.size, 3), dtype="uint8", name="image")
-    features = _features(built, config, image)
+    features, maps = _features(built, config, image)
     heads = tuple(build_head(config, int(features.shape[-1]), f"head{g}") for g in range(config.groups))
     if config.groups == 1:
         logit = ops.reshape(heads[0](features), (-1,))
-        return Network(_named(image, logit), built.model, built.blocks, config, heads)
+        return Network(_named(image, logit), built.model, built.blocks, config, heads, maps)
     group = keras.Input((), dtype="int32", name="group")
     every = ops.concatenate([head(features) for head in heads], axis=-1)
     chosen = ops.cast(ops.equal(ops.expand_dims(group, -1), ops.arange(config.groups, dtype="int32")), "float32")
     logit = ops.sum(every * chosen, axis=-1)
-    return Network(_named([image, group], logit), built.model, built.blocks, config, heads)
+    return Network(_named([image, group], logit), built.model, built.blocks, config, heads, maps)
 
 
 def _named(inputs: Any, logit: keras.KerasTensor) -> keras.Model:
@@ -80,7 +82,7 @@ def build_extractor(config: NetworkConfig, *, weights: str = "none") -> keras.Mo
     """The frozen part alone: image uint8 [N, S, S, 3] -> float32 [N, C], what a head reads."""
     built = build_backbone(config.backbone, alpha=config.alpha, weights=weights)
     image = keras.Input((config.size, config.size, 3), dtype="uint8", name="image")
-    return keras.Model(image, _features(built, config, image))
+    return keras.Model(image, _features(built, config, image)[0])
 
 
 def extractor_of(network: Network) -> keras.Model:
@@ -111,22 +113,26 @@ def statistics_columns(config: NetworkConfig) -> list[tuple[int, int, int]]:
     return columns
 
 
-def _features(built: Built, config: NetworkConfig, image: keras.KerasTensor) -> keras.KerasTensor:
-    """float32 [N, C]: what the heads read."""
+def _features(
+    built: Built, config: NetworkConfig, image: keras.KerasTensor
+) -> tuple[keras.KerasTensor, tuple[keras.KerasTensor, ...]]:
+    """float32 [N, C], what the heads read, and what it is made of."""
     x = layers.Rescaling(scale=built.scale, offset=built.offset, name="normalise")(image)
     if built.bgr:
         x = ops.take(x, [2, 1, 0], axis=-1)
     if config.head is HeadForm.POOLED:
-        return layers.GlobalAveragePooling2D(name="features", dtype="float32")(built.model(x))
+        last = built.model(x)
+        return layers.GlobalAveragePooling2D(name="features", dtype="float32")(last), (last,)
     if outside := [b for b in config.blocks if not 0 <= b < len(built.blocks)]:
         raise UsageError(f"{config.backbone} has blocks 0 to {len(built.blocks) - 1}, not {outside[0]}")
     taps = keras.Model(built.model.input, [built.model.get_layer(built.blocks[b]).output for b in config.blocks])
     taps.name = "taps"
     outputs = taps(x)
+    maps = tuple(outputs) if isinstance(outputs, Sequence) else (outputs,)
     parts: list[keras.KerasTensor] = []
-    for output in outputs if isinstance(outputs, Sequence) else [outputs]:
+    for output in maps:
         parts += _statistics(output)
-    return layers.Concatenate(name="features", dtype="float32")(parts)
+    return layers.Concatenate(name="features", dtype="float32")(parts), maps
 
 
 def _statistics(x: keras.KerasTensor) -> list[keras.KerasTensor]:
