@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -103,12 +103,16 @@ class Scan:
         return self.options.batch_size or (DEFAULT_BATCH_SIZE if on_cpu else ACCELERATED_BATCH_SIZE)
 
     def __iter__(self) -> Iterator[FileResult]:
-        """One record for every file found, in the order of the walk.
+        """One record for every file found, in the order of the walk; raises as `results` does."""
+        return self.results(walk(self.options, missing=self._miss))
+
+    def results(self, files: Iterable[ImageFile]) -> Iterator[FileResult]:
+        """One record for each of these files, in their order; may be called again when it has come to its end.
 
         Raises ArithmeticError should one be missing at the end: a report that does not add up is no report.
         """
-        records = 0
-        for examined in self._engine.examine(self._items()):
+        self._met = records = 0
+        for examined in self._engine.examine(self._items(files)):
             if self.cache is not None:
                 self.cache.store(examined)
             result = apply_baseline(judge(examined, self.model, self.policy), self.decisions)
@@ -130,9 +134,9 @@ class Scan:
         """End the workers and release the cache; safe to call twice."""
         self._resources.close()
 
-    def _items(self) -> Iterator[ImageFile | Examined]:
-        """What the walk met, as results where the cache knows them."""
-        for file in walk(self.options, missing=self._miss):
+    def _items(self, files: Iterable[ImageFile]) -> Iterator[ImageFile | Examined]:
+        """What was met, as results where the cache knows them."""
+        for file in files:
             self._met += 1
             known = self._known(file) if file.failure is None and self.cache is not None else None
             if known is None:

@@ -81,10 +81,14 @@ class Display:
 
     def advance(self, result: FileResult) -> None:
         """Count one record; the drawing follows by itself."""
+        self.count(1, flagged=int(result.flagged), failed=int(result.status is Status.FAILED))
+
+    def count(self, done: int, *, flagged: int, failed: int) -> None:
+        """Count records that were made elsewhere."""
         with self._lock:
-            self._counts["done"] += 1
-            self._counts["flagged"] += result.flagged
-            self._counts["failed"] += result.status is Status.FAILED
+            self._counts["done"] += done
+            self._counts["flagged"] += flagged
+            self._counts["failed"] += failed
 
     @property
     def wants_total(self) -> bool:

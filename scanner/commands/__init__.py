@@ -15,6 +15,7 @@ SUMMARIES = {
     "diff": "Say what two reports say differently.",
     "doctor": "Say what this installation can do.",
     "explain": "Print everything known about one file.",
+    "merge": "Prove that a scan in shards is complete, and make reports of it.",
     "model": "Show a model's card.",
     "review": "Build the review sheet of an earlier report.",
     "undo": "Put copied or moved files back.",

@@ -10,12 +10,14 @@ from scanner.commands.command import read_config
 from scanner.options import Device, Flag, TrustLevel
 from scanner.report import StdoutFormat
 from scanner.report_options import Only
+from scanner.shards.options import DEFAULT_SHARD_SIZE, EngineName, PartFormat
 
 _FILES = "Which files"
 _VERDICT = "Verdict"
 _REPORT = "Report"
 _ENGINE = "Model and speed"
 _CACHE = "Again and again"
+_SHARDS = "In shards (-o DIR/)"
 _PLACING = "Flagged files"
 _LIMITS = "Limits for one picture"
 _MESSAGES = "Messages and exit code"
@@ -120,7 +122,8 @@ Output = Annotated[
     list[str] | None,
     typer.Option(
         "-o", "--output", metavar="FILE", rich_help_panel=_REPORT,
-        help="Write a report; the format follows from the ending: .jsonl, .json, .csv, .html (repeatable).",
+        help="Write a report; the format follows from the ending: .jsonl, .json, .csv, .html (repeatable); "
+        "DIR/ or a URL takes the parts of a scan in shards.",
     ),
 ]  # fmt: skip
 Thumbnails = Annotated[
@@ -172,6 +175,34 @@ Rehash = Annotated[
     bool, typer.Option("--rehash", rich_help_panel=_CACHE, help="Trust no size and no time: read every file again.")
 ]
 Wait = Annotated[bool, typer.Option("--wait", rich_help_panel=_CACHE, help="Wait while another run holds the cache.")]
+
+OnEngine = Annotated[
+    EngineName,
+    typer.Option("--engine", rich_help_panel=_SHARDS, help="Where shards run: on this machine, or on a Ray cluster."),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address", metavar="ADDRESS", rich_help_panel=_SHARDS,
+        help="Ray cluster to join: HOST:PORT or auto. [default: a new one on this machine]",
+    ),
+]  # fmt: skip
+Shard = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="I/N", rich_help_panel=_SHARDS, help="Scan only the share of job I (from 1) of N."),
+]
+ShardSize = Annotated[
+    int | None,
+    typer.Option(
+        "--shard-size", metavar="N", rich_help_panel=_SHARDS,
+        help=f"Files a shard in a new manifest. [default: {DEFAULT_SHARD_SIZE}, fewer where there are few]",
+    ),
+]  # fmt: skip
+Parts = Annotated[
+    PartFormat | None,
+    typer.Option("--parts", rich_help_panel=_SHARDS, help="Form of the parts. [default: parquet]"),
+]
+Plan = Annotated[bool, typer.Option("--plan", rich_help_panel=_SHARDS, help="Write the manifest, and scan nothing.")]
 
 CopyFlagged = Annotated[
     str | None,

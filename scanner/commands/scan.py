@@ -16,6 +16,7 @@ from scanner.errors import ExitCode, UsageError
 from scanner.options import DEFAULT_MODEL, Device, Flag, ScanOptions, TrustLevel
 from scanner.report.page_settings import DEFAULT_THUMBNAILS
 from scanner.report_options import ReportOptions
+from scanner.shards.options import EngineName, sharded
 
 _DEFAULT = ScanOptions()
 
@@ -66,6 +67,12 @@ def scan(
     retry_errors: opt.RetryErrors = False,
     rehash: opt.Rehash = False,
     wait: opt.Wait = False,
+    engine: opt.OnEngine = EngineName.LOCAL,
+    ray_address: opt.RayAddress = None,
+    shard: opt.Shard = None,
+    shard_size: opt.ShardSize = None,
+    parts: opt.Parts = None,
+    plan: opt.Plan = False,
     copy_flagged: opt.CopyFlagged = None,
     move_flagged: opt.MoveFlagged = None,
     dry_run: opt.DryRun = False,
@@ -92,8 +99,9 @@ def scan(
 def execute(values: Mapping[str, Any], *, command: tuple[str, ...]) -> ExitCode:
     """Run a scan from its parameters: a parameter goes to the option of its name in ScanOptions or ReportOptions."""
     options = ScanOptions(**_fields(ScanOptions, {**values, "use_cache": not values["no_cache"]}))
-    wanted = ReportOptions(**_fields(ReportOptions, values))
-    if not options.paths and options.files_from is None:
+    sharding = sharded(values)
+    wanted = ReportOptions(**_fields(ReportOptions, {**values, "output": ()} if sharding else values))
+    if sharding is None and not options.paths and options.files_from is None:
         raise UsageError("give a PATH to scan, or --files-from (dfscan --help shows everything)")
     from scanner import messages
     from scanner.actions import ActionOptions
@@ -102,6 +110,10 @@ def execute(values: Mapping[str, Any], *, command: tuple[str, ...]) -> ExitCode:
     placing = ActionOptions(**_fields(ActionOptions, values))
     with open_display(wanted) as display:
         messages.configure(quiet=wanted.quiet, verbose=wanted.verbose, log_file=wanted.log_file, around=display.aside)
+        if sharding is not None:
+            from scanner.shards.run import run_shards
+
+            return run_shards(options, wanted, sharding, display)
         if wanted.list_only:
             from scanner.listing import list_files
 
