@@ -9,6 +9,7 @@ from scanner.records import Reason
 from scanner.remote.store import Check, Fetched, FetchError, Listed, Page, Unwanted, gather, ns, within
 
 _PAGE = 1000
+_FIRST_BYTES = 4 * 1024 * 1024
 _ONCE = {"retry_total": 0}  # scanner.remote.retry tries again
 
 
@@ -28,6 +29,8 @@ class AzureStore:
             raise UsageError(
                 "az:// needs an account: AZURE_STORAGE_ACCOUNT_NAME or AZURE_STORAGE_CONNECTION_STRING"
             ) from None
+        # The SDK reads the first part of a blob before it answers, 32 MB unless told otherwise: too much for `idle`.
+        self._fs.service_client._config.max_single_get_size = _FIRST_BYTES
 
     async def stat(self, bucket: str, key: str) -> Listed:
         """Get Blob Properties."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from scanner.records import Reason
-from scanner.remote.store import FetchError
+from scanner.remote.store import FetchError, Unwanted
 
 Answer = TypeVar("Answer")
 
@@ -31,7 +31,7 @@ class Patience:
 async def patiently(request: Callable[[], Awaitable[Answer]], patience: Patience) -> Answer:
     """The answer to a request that is tried again; raises the FetchError of the last try, with how often it failed.
 
-    What raises anything else is not tried again.
+    Unwanted and MemoryError go through; what else a library raises is a FetchError that is not tried again.
     """
     try:
         async with asyncio.timeout(patience.whole):
@@ -53,6 +53,10 @@ async def _tries(request: Callable[[], Awaitable[Answer]], patience: Patience) -
             # All that failed together must not come back together: the wait is drawn anew, between none and all.
             await asyncio.sleep(max(random.uniform(0, wait), min(error.wait, patience.longest_wait)))
             wait = min(2 * wait, patience.longest_wait)
+        except (Unwanted, MemoryError):
+            raise
+        except Exception as error:  # a library trips over what a server sent: a property of the object
+            raise FetchError(Reason.UNREADABLE, f"the answer cannot be understood ({type(error).__name__})") from error
     raise AssertionError("there is at least one try")
 
 

@@ -77,7 +77,7 @@ class Page:
 
 
 class Store(Protocol):
-    """One kind of store; its coroutines run in fsspec's loop and raise FetchError, and nothing else, when they fail.
+    """One kind of store; its coroutines run in fsspec's loop and raise FetchError for every failure that they know.
 
     One request each: trying again is the caller's.
     """
