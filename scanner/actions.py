@@ -8,7 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scanner.errors import ReportError, UsageError
@@ -16,8 +16,10 @@ from scanner.lock import hold
 from scanner.manifest import Action, Entry, Manifest
 from scanner.placing import ChangedError, content_sha256, copy_file, move_file, remove_abandoned
 from scanner.records import FileResult
+from scanner.remote.urls import is_remote, is_url, local_path
 
 _NAMES_TRIED = 1000
+_NOT_HERE = "what lies in a store is copied with the store's own tools, by the report's paths"
 
 
 class State(enum.StrEnum):
@@ -77,6 +79,11 @@ class Actions:
         """
         if not result.flagged:
             return None
+        if is_remote(result.path):
+            self.counts[State.LEFT] += 1
+            return Outcome(State.LEFT, result.path, str(self._folder), _NOT_HERE)
+        if is_url(result.path):
+            result = replace(result, path=local_path(result.path))
         target = self._folder / place_below(result.path)
         try:
             outcome = self._place(result, target)
@@ -135,6 +142,9 @@ def open_actions(options: ActionOptions, arguments: Sequence[str], *, wait: bool
     action = Action.COPY if options.copy_flagged else Action.MOVE
     flag = f"--{action.value}-flagged"
     for argument in arguments:
+        if is_remote(argument):
+            raise UsageError(f"{flag} takes files of this machine: {_NOT_HERE}")
+        argument = local_path(argument)
         source, target = os.path.realpath(argument), os.path.realpath(folder)
         if _lies_in(source, target) or (os.path.isdir(source) and _lies_in(target, source)):
             raise UsageError(f"{flag}: {folder} and {argument} must not lie within each other")

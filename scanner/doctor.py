@@ -28,6 +28,7 @@ _EXTRAS = {
     "heif": ("pillow_heif", "pillow-heif"),
     "c2pa": ("c2pa", "c2pa-python"),
     "openvino": ("openvino", "openvino"),
+    "remote": ("s3fs", "s3fs"),
     "export": ("tf2onnx", "tf2onnx"),
 }
 """Extra -> the module that shows it is there, and its distribution."""

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+from scanner.errors import UsageError
 from scanner.options import ScanOptions
 from scanner.records import ImageFile
-from scanner.remote.urls import is_remote, is_url
+from scanner.remote.urls import Scheme, is_remote, is_url, redact
 
-__all__ = ["Contents", "is_url", "list_objects", "open_contents"]
+__all__ = ["Contents", "is_url", "list_objects", "open_contents", "open_filesystem"]
 
 AHEAD_BYTES = 64 * 1024 * 1024
 """What is fetched ahead; beside it there is only what the workers hold."""
@@ -162,3 +164,20 @@ def _length(fetch: _Fetch) -> int:
     if fetch.future is None or fetch.future.cancelled() or fetch.future.exception() is not None:
         return 0
     return len(fetch.future.result().content or b"")
+
+
+def open_filesystem(url: str) -> tuple[Any, str]:
+    """fsspec's file system for a URL, and the path in it, to write into a store; credentials are the environment's.
+
+    Raises UsageError for a URL that is none of a store's, InputError without the extra [remote].
+    """
+    from scanner.remote.stores import require
+    from scanner.remote.urls import scheme_of, split_store
+
+    scheme = scheme_of(url)
+    if scheme.is_web or scheme is Scheme.FILE:
+        raise UsageError(f"{redact(url)}: nothing can be written there; what can: s3://, gs://, az://")
+    require(scheme)
+    import fsspec
+
+    return fsspec.filesystem(scheme.value), "/".join(split_store(url))

@@ -39,19 +39,25 @@ def open_store(scheme: Scheme, idle: float) -> Store:
 
     `idle`: seconds without an answer after which a request has failed.
     """
-    module, name, needed = _CLASSES[scheme]
+    module, name, _ = _CLASSES[scheme]
     with _lock:
         store = _opened.get((module, idle))
         if store is None:
-            try:
-                importlib.import_module("fsspec")
-                importlib.import_module(needed)
-            except ImportError as error:
-                raise InputError(f"{scheme.value}:// needs {needed}, which is not installed: {INSTALL}") from error
-            _keep_quiet()
+            require(scheme)
             store = getattr(importlib.import_module(module), name)(idle=idle, connections=CONNECTIONS)
             _opened[module, idle] = store
         return store
+
+
+def require(scheme: Scheme) -> None:
+    """Load what URLs of a kind need; raises InputError where it is not installed."""
+    needed = _CLASSES[scheme][2]
+    try:
+        importlib.import_module("fsspec")
+        importlib.import_module(needed)
+    except ImportError as error:
+        raise InputError(f"{scheme.value}:// needs {needed}, which is not installed: {INSTALL}") from error
+    _keep_quiet()
 
 
 def forget_stores() -> None:
