@@ -13,10 +13,11 @@ _BLOCK = 64 * 1024
 _LONGEST_PATH = 1024 * 1024
 
 
-def read_list(source: str, *, null_separated: bool) -> Iterator[str]:
+def read_list(source: str, *, null_separated: bool) -> Iterator[list[str]]:
     """Yield the paths of a list, as their bytes are, undecodable ones as surrogates (PEP 383); empty ones are left out.
 
-    `source` is a file's path, or `-` for standard input. Raises InputError where the list cannot be read.
+    They come as many at a time as are there at once. `source` is a file's path, or `-` for standard input. Raises
+    InputError where the list cannot be read.
     """
     name = "standard input" if source == "-" else source
     separator = b"\0" if null_separated else b"\n"
@@ -30,15 +31,14 @@ def read_list(source: str, *, null_separated: bool) -> Iterator[str]:
         raise InputError(f"cannot read the list of files {name}: {error}") from error
 
 
-def _split(file: BinaryIO, separator: bytes, name: str) -> Iterator[str]:
+def _split(file: BinaryIO, separator: bytes, name: str) -> Iterator[list[str]]:
     rest = b""
     while block := _read(file):
         *whole, rest = (rest + block).split(separator)
-        for path in whole:
-            yield from _decode(path, separator)
+        yield [path for line in whole for path in _decode(line, separator)]
         if len(rest) > _LONGEST_PATH:
             raise InputError(f"{name} is no list of files: a path longer than {_LONGEST_PATH} bytes")
-    yield from _decode(rest, separator)
+    yield list(_decode(rest, separator))
 
 
 def _read(file: BinaryIO) -> bytes:

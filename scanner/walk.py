@@ -95,8 +95,21 @@ class _Walker:
                 done.add(key)
                 yield from found
         if self._options.files_from is not None:
-            for path in read_list(self._options.files_from, null_separated=self._options.null_separated):
+            for paths in read_list(self._options.files_from, null_separated=self._options.null_separated):
+                yield from self._all_listed(paths)
+
+    def _all_listed(self, paths: list[str]) -> Iterator[ImageFile]:
+        if not any(map(is_url, paths)):
+            for path in paths:
                 yield from self._listed(path)
+            return
+        from scanner.remote.walking import with_objects
+
+        for path, file in with_objects(paths, self._options):
+            if file is None:
+                yield from self._listed(path)
+            elif self._reached is None or self._reached.add(path_key(path)):
+                yield file
 
     def _listed(self, path: str) -> Iterator[ImageFile]:
         if is_url(path):
@@ -112,16 +125,9 @@ class _Walker:
         yield from self._argument(path, info)
 
     def _listed_url(self, url: str) -> Iterator[ImageFile]:
-        """What a URL of a list names: a folder where it ends in `/`, or one object that is there or has vanished."""
-        from scanner.remote.walking import is_folder, one_object
-
+        """What a URL of a list names that is no single object of a store: a file, or a folder."""
         try:
-            if not is_remote(url):
-                yield from self._argument(url, os.stat(local_path(url)))
-            elif is_folder(url):
-                yield from self._remote(url)
-            elif self._reached is None or self._reached.add(path_key(url)):
-                yield one_object(url, self._options)
+            yield from self._remote(url) if is_remote(url) else self._argument(url, os.stat(local_path(url)))
         except UsageError as error:
             yield ImageFile(redact(url), failure=Failure(Stage.WALK, Reason.UNSUPPORTED, str(error)))
         except (OSError, ValueError) as error:

@@ -12,7 +12,8 @@ from scanner.remote.store import Listed
 class ObjectFilter:
     """Decides about objects in the order of their keys, in which all keys below a folder follow each other.
 
-    A folder that is not entered has one record and hides what lies below; a folder that is has none.
+    A folder that is not entered has one record, ending in `/`, and hides what lies below; a folder that is entered has
+    none.
     """
 
     def __init__(self, url: str, prefix: str, globs: Globs, *, hidden: bool, max_depth: int | None) -> None:
@@ -52,7 +53,7 @@ class ObjectFilter:
             reason = self._refusal(path, depth)
             if reason is not None:
                 self.left_out = f"{self._prefix}{path}/"
-                return ImageFile(self._url + path, failure=Failure(Stage.WALK, reason))
+                return ImageFile(f"{self._url}{path}/", failure=Failure(Stage.WALK, reason))
             end = folder.find("/", end + 1)
         self._entered = folder
         return None

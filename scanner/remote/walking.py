@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Awaitable, Callable, Iterator
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import replace
 from typing import TypeVar
+from urllib.parse import unquote, urlsplit
 
-from scanner.filters import compile_globs
+from scanner.errors import UsageError
+from scanner.filters import Globs, compile_globs
 from scanner.options import ScanOptions
 from scanner.records import Failure, ImageFile, Reason, Stage
 from scanner.remote.listing import ObjectFilter, as_file
 from scanner.remote.retry import patience, patiently
-from scanner.remote.store import FetchError, Listed, Page
-from scanner.remote.stores import open_store, start
-from scanner.remote.urls import Scheme, redact, scheme_of, split_store
+from scanner.remote.store import FetchError, Listed, Page, Store
+from scanner.remote.stores import CONNECTIONS, open_store, start
+from scanner.remote.urls import Scheme, is_remote, redact, scheme_of, split_store
 
 Answer = TypeVar("Answer")
 
@@ -30,33 +35,58 @@ def list_objects(url: str, options: ScanOptions) -> Iterator[ImageFile]:
     """
     scheme = scheme_of(url)
     if scheme.is_web:
-        return iter([one_object(url, options)])
+        return iter([file for _, file in with_objects([url], options) if file is not None])
     return _Place(scheme, url, options).find()
 
 
-def one_object(url: str, options: ScanOptions) -> ImageFile:
-    """The object that a URL names for sure; whether it is there shows when it is read.
+def with_objects(paths: Iterable[str], options: ScanOptions) -> Iterator[tuple[str, ImageFile | None]]:
+    """The paths of a list, with the file where one is the URL of a single object: any that does not end in `/`.
 
-    Only where a cache could know it, the server is asked for its size, time and ETag now. Raises as `list_objects`
-    does.
+    Whether an object is there shows when it is read. Only where a cache could know it, the servers are asked for
+    sizes, times and ETags now, some at a time. Raises InputError without the extra [remote].
     """
-    scheme = scheme_of(url)
+    ahead: deque[tuple[str, ImageFile | Future[ImageFile] | None]] = deque()
+    globs = compile_globs(options.include, options.exclude)
+    for path in paths:
+        ahead.append((path, _begin(path, options, globs)))
+        while not isinstance(ahead[0][1], Future) or len(ahead) > CONNECTIONS:
+            yield _ended(*ahead.popleft())
+            if not ahead:
+                break
+    while ahead:
+        yield _ended(*ahead.popleft())
+
+
+def _ended(path: str, file: ImageFile | Future[ImageFile] | None) -> tuple[str, ImageFile | None]:
+    return path, file.result() if isinstance(file, Future) else file
+
+
+def _begin(url: str, options: ScanOptions, globs: Globs) -> ImageFile | Future[ImageFile] | None:
+    """The file that the URL of a single object names, or the asking for it; None where a path is another thing."""
+    if not is_remote(url):
+        return None
     path = redact(url)
-    location = url if path != url else None
-    bucket, key = ("", url) if scheme.is_web else split_store(url)
+    try:
+        scheme = scheme_of(url)
+        bucket, key = ("", url) if scheme.is_web else split_store(url)
+    except UsageError as error:
+        return ImageFile(path, failure=Failure(Stage.WALK, Reason.UNSUPPORTED, str(error)))
+    if not scheme.is_web and (not key or key.endswith("/")):
+        return None
+    name = (unquote(urlsplit(url).path) if scheme.is_web else key).rpartition("/")[2]
+    if name and globs.leaves_out_file(name):
+        return ImageFile(path, failure=Failure(Stage.WALK, Reason.EXCLUDED))
     store = open_store(scheme, options.timeout)
-    told = Listed(key)
-    if options.use_cache:
-        try:
-            told = _ask(lambda: store.stat(bucket, key), options)
-        except FetchError as error:
-            return ImageFile(path, failure=Failure(Stage.FETCH, error.reason, error.detail), location=location)
-    return as_file(path, told, location=location)
+    file = ImageFile(path, location=url if path != url else None)
+    return start(_stat(store, bucket, key, file, options)) if options.use_cache else file
 
 
-def is_folder(url: str) -> bool:
-    """Whether a URL in a list names a folder or a bucket: those alone are listed, every other is one object."""
-    return not scheme_of(url).is_web and (url.endswith("/") or not split_store(url)[1])
+async def _stat(store: Store, bucket: str, key: str, file: ImageFile, options: ScanOptions) -> ImageFile:
+    try:
+        told = await patiently(lambda: store.stat(bucket, key), patience(options.timeout))
+    except FetchError as error:
+        return replace(file, failure=Failure(Stage.FETCH, error.reason, error.detail))
+    return as_file(file.path, told, location=file.location)
 
 
 class _Place:

@@ -28,20 +28,10 @@ class WebStore:
 
     def __init__(self, *, idle: float, connections: int) -> None:
         """See S3Store. Proxies and netrc are the environment's, as for every HTTP client."""
-        import aiohttp
         import fsspec
 
         self._idle = idle
-        self._fs = fsspec.filesystem(
-            "https",
-            client_kwargs={
-                "trust_env": True,
-                "auto_decompress": False,
-                "cookie_jar": aiohttp.DummyCookieJar(),
-                "timeout": aiohttp.ClientTimeout(sock_connect=10),
-            },
-            skip_instance_cache=True,
-        )
+        self._fs = fsspec.filesystem("https", get_client=_session, skip_instance_cache=True)
 
     async def stat(self, bucket: str, key: str) -> Listed:
         """What HEAD tells; nothing where the server knows no HEAD, or a URL is signed for GET alone."""
@@ -83,6 +73,19 @@ class WebStore:
                     return
                 target = _redirected(target, answer.headers["Location"])
         raise FetchError(Reason.UNREADABLE, f"more than {_MOST_REDIRECTS} redirects")
+
+
+async def _session(**options: Any) -> Any:
+    """The session of the file system: no cookies, nothing unpacked, no time limit of its own."""
+    import aiohttp
+
+    return aiohttp.ClientSession(
+        **options,
+        trust_env=True,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+    )
 
 
 def _redirected(source: Any, location: str) -> Any:

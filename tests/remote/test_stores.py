@@ -202,6 +202,6 @@ def test_folders_left_out_have_one_record_and_are_skipped_in_the_listing(store: 
     server.objects = {f"up/out/{number:03}.png": PNG for number in range(100)} | {"up/out0": PNG, "up/z.png": PNG}
     files, _ = walked(f"{url}/up/", exclude=("out/",))
     told: list[Any] = [(file.path, file.failure.reason.value if file.failure else None) for file in files]
-    assert told == [(f"{url}/up/out", "excluded"), (f"{url}/up/out0", None), (f"{url}/up/z.png", None)]
+    assert told == [(f"{url}/up/out/", "excluded"), (f"{url}/up/out0", None), (f"{url}/up/z.png", None)]
     if not url.startswith("az"):
         assert sum(method == "LIST" for method, _, _ in server.requests) == 2
