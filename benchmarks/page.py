@@ -106,6 +106,15 @@ the measurement it may be negative.
 
 """
 
+_REMOTE = """
+## What a store costs
+
+The same pictures in a folder and in an S3 server on loopback (moto, in a process of its own), scanned in turns: dfscan's
+own CPU time, all its processes together, the server's left out. A run's start (interpreter, model, and for S3 the
+libraries of AWS) is measured apart and taken off. The bound is 1.3; see [Object stores and URLs](remote.md).
+
+"""
+
 _PICTURES = {"web": "500 x 375 pixels", "camera": "12 megapixels"}
 
 
@@ -262,6 +271,17 @@ def _costs(figures: Figures, docs: Path) -> str:
     return _COSTS + _table(("", "by wall clock", "by CPU time"), lines)
 
 
+def _remote_cost(figures: Figures, docs: Path) -> str:
+    lines = [
+        f"| {name} | {f['pictures']} | {f['megabytes']:.1f} | {f['local']['cpu_ms_per_picture']:.1f} | "
+        f"{f['remote']['cpu_ms_per_picture']:.1f} | {f['remote / local']:.2f} | {f['with both starts']:.2f} |"
+        for name, f in figures.items()
+    ]
+    head = ("network, pictures", "pictures", "MB", "folder, CPU ms a picture", "S3, CPU ms a picture",
+            "S3 / folder", "whole runs, with their starts")  # fmt: skip
+    return _REMOTE + _table(head, lines)
+
+
 _SECTIONS = {
     "bound-one-view": _bound_one_view,
     "bound-shipped": _bound_shipped,
@@ -272,6 +292,7 @@ _SECTIONS = {
     "rescan": _rescan,
     "startup": _startup,
     "costs": _costs,
+    "remote-cost": _remote_cost,
 }
 
 

@@ -283,6 +283,20 @@ def costs(bench: Bench) -> Figures:
     }
 
 
+def remote_costs(bench: Bench) -> Figures:
+    """A picture in S3 against the same one in a folder; see benchmarks/remote_cost.py."""
+    from benchmarks.remote_cost import remote_cost
+
+    figures: Figures = {}
+    for kind, wanted in (("web", 120), ("camera", 24)):
+        with _folder(bench) as folder:
+            count = bench.count(wanted) + 2
+            figures[f"shipped, {kind}"] = remote_cost(
+                bench.pictures(kind), count, bench.shipped.option, folder, bench.rounds
+            )
+    return figures
+
+
 def _cost(more: Measured, less: Measured) -> Figures:
     """The share of the throughput that is lost."""
     return {"by wall clock": round(1 - paired(more, less), 4), "by CPU time": round(1 - paired(more, less, "cpu"), 4)}
@@ -314,4 +328,5 @@ PARTS: dict[str, Callable[[Bench], Figures]] = {
     "memory": memory,
     "rescan": rescan,
     "costs": costs,
+    "remote-cost": remote_costs,
 }
