@@ -109,9 +109,9 @@ the measurement it may be negative.
 _REMOTE = """
 ## What a store costs
 
-The same pictures in a folder and in an S3 server on loopback (moto, in a process of its own), scanned in turns: dfscan's
-own CPU time, all its processes together, the server's left out. A run's start (interpreter, model, and for S3 the
-libraries of AWS) is measured apart and taken off. The bound is 1.3; see [Object stores and URLs](remote.md).
+The same pictures in a folder and in an S3 server on loopback (moto, in a process of its own), scanned in turns:
+dfscan's own CPU time, all its processes together, the server's left out. A run's start (interpreter, model, and for S3
+the libraries of AWS) is measured apart and taken off. The bound is 1.3; see [Object stores and URLs](remote.md).
 
 """
 

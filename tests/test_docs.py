@@ -54,6 +54,9 @@ def test_a_marked_block_runs_as_it_stands(page: Path, code: str, tmp_path: Path)
         pytest.skip(f"{' and '.join(absent)} not installed")
     if "-m export train" in code:
         pytest.importorskip("keras", reason="Keras is in the extra [export]")
+    if "moto" in code:
+        for module in ("s3fs", "moto"):
+            pytest.importorskip(module, reason="S3 needs the extra [remote], its stand-in moto[server]")
     if not (SHIPPED / "default" / "model.json").is_file():
         pytest.fail("the package has no default model")
     shutil.copytree(ROOT / "samples", tmp_path / "samples")
