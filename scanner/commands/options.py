@@ -22,7 +22,7 @@ _PLACING = "Flagged files"
 _LIMITS = "Limits for one picture"
 _MESSAGES = "Messages and exit code"
 
-Paths = Annotated[list[str] | None, typer.Argument(metavar="PATH", help="Pictures and folders.", show_default=False)]
+Paths = Annotated[list[str] | None, typer.Argument(metavar="PATH", help="Pictures, folders and URLs.", show_default=False)]
 FilesFrom = Annotated[
     str | None,
     typer.Option(

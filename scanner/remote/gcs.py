@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from scanner.records import Reason
 from scanner.remote.answers import asked, read_answer, refuse_errors
-from scanner.remote.store import Check, Fetched, FetchError, Listed, Page, ns
+from scanner.remote.store import Check, Fetched, FetchError, Listed, Page, ns, within
 
 _PAGE = 1000
 _FIELDS = "nextPageToken,items(name,size,updated,generation)"
@@ -32,7 +32,7 @@ class GcsStore:
     async def stat(self, bucket: str, key: str) -> Listed:
         """The object's resource."""
         async with self._answer(_place(bucket, key), {}, {}) as answer:
-            return _listed(json.loads(await answer.read()))
+            return _listed(json.loads(await within(self._idle, answer.read())))
 
     async def page(self, bucket: str, prefix: str, mark: str | None) -> Page:
         """Objects: list, a thousand names a request."""
@@ -40,7 +40,7 @@ class GcsStore:
         if mark is not None:
             wanted["startOffset" if mark[0] == _FROM else "pageToken"] = mark[1:]
         async with self._answer(f"b/{quote(bucket, safe='')}/o", wanted, {}) as answer:
-            told = json.loads(await answer.read())
+            told = json.loads(await within(self._idle, answer.read()))
         token = told.get("nextPageToken")
         return Page([_listed(item) for item in told.get("items", ())], None if token is None else _TOKEN + token)
 

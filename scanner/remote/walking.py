@@ -135,10 +135,12 @@ class _Place:
             mark = page.mark
             if mark is None:
                 return
-            if chosen.left_out and page.objects[-1].key.startswith(chosen.left_out):
+            if chosen.left_out and page.objects and page.objects[-1].key.startswith(chosen.left_out):
                 mark = self._store.mark_after(chosen.left_out + _LAST) or mark
             try:
                 page = self._page(prefix, mark)
+                if page.mark == mark:
+                    raise FetchError(Reason.UNREADABLE, "the server goes round in a circle")
             except FetchError as error:
                 reason = Reason.UNREADABLE if error.reason is Reason.VANISHED else error.reason
                 failure = Failure(Stage.WALK, reason, f"its listing broke off: {error.detail}")

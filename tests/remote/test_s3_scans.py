@@ -150,6 +150,39 @@ def test_a_listing_that_breaks_off_is_a_failed_record(s3: Objects, run_cli: RunC
     assert "its listing broke off: access denied" in found[1]["error"]["detail"]
 
 
+NONSENSE = (
+    b"no xml",
+    b"<a>",
+    b"",
+    b'{"x": 1}',
+    b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+)
+
+
+@pytest.mark.parametrize("answer", NONSENSE)
+def test_a_server_that_talks_nonsense_is_an_error(s3: Objects, run_cli: RunCli, answer: bytes) -> None:
+    class Nonsense(s3.RequestHandlerClass):  # type: ignore[name-defined, misc]
+        def _list(self, query: dict[str, str]) -> None:
+            self.answer(200, answer, {"Content-Type": "application/xml"})
+
+    s3.RequestHandlerClass = Nonsense
+    done = run_cli("s3://pics/up", code=2)
+    assert b"error: s3://pics/up: " in done.stderr and b"internal error" not in done.stderr
+
+
+def test_a_listing_that_never_ends_is_noticed(s3: Objects, run_cli: RunCli, clean_tree: Path) -> None:
+    upload(s3, clean_tree)
+    s3.page_size = 1
+
+    class Circle(s3.RequestHandlerClass):  # type: ignore[name-defined, misc]
+        def _list(self, query: dict[str, str]) -> None:
+            super()._list({name: value for name, value in query.items() if name != "continuation-token"})
+
+    s3.RequestHandlerClass = Circle
+    found = records(run_cli("s3://pics/up", "--format", "jsonl", code=2).stdout)
+    assert "circle" in found[-1]["error"]["detail"]
+
+
 def test_flagged_objects_are_not_copied_or_moved(s3: Objects, run_cli: RunCli, tmp_path: Path) -> None:
     s3.objects = {"a.png": picture(tmp_path / "a.png", WHITE).read_bytes()}
     for flag in ("--copy-flagged", "--move-flagged"):
