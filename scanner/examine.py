@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -9,14 +10,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
 
 from scanner.classifier import Classifier
 from scanner.decode import decode_frames
 from scanner.examine_settings import Settings
 from scanner.opening import cannot_read, open_met, read_head
-from scanner.prepare import prepare
+from scanner.prepare import reduced, views_of
 from scanner.provenance import read_evidence
-from scanner.records import Evidence, Examined, Failure, ImageFile, Reason, Stage, View
+from scanner.records import DecodedImage, Evidence, Examined, Failure, ImageFile, Reason, Stage, View
+from scanner.thumbnail import thumbnail
 
 _BLOCK = 1024 * 1024
 
@@ -74,11 +77,24 @@ class Examiner:
         frames = decode_frames(data, settings.frames, short_side=settings.views.scaled_decode, limits=settings.limits)
         for decoded in frames:
             if isinstance(decoded, Failure):
-                return replace(result, failure=decoded, width=None, height=None, format=None), []
+                return Examined(result.file, decoded, sha256=result.sha256), []
             if not views:
                 result = replace(result, width=decoded.width, height=decoded.height, format=decoded.format)
-            views += prepare(decoded, settings.views)
+            cut, small = self._cut(decoded, with_thumbnail=settings.thumbnail_bytes > 0 and not views)
+            result = replace(result, thumbnail=result.thumbnail or small)
+            views += cut
         return result, views
+
+    def _cut(self, decoded: DecodedImage, *, with_thumbnail: bool) -> tuple[list[View], bytes | None]:
+        """The views of one frame, and a small picture for a page; memory that is short for that costs no verdict."""
+        whole = Image.fromarray(decoded.pixels)
+        base = reduced(whole, self._settings.views)
+        views = views_of(whole, base, self._settings.views)
+        if not with_thumbnail:
+            return views, None
+        with contextlib.suppress(MemoryError):
+            return views, thumbnail(base, self._settings.thumbnail_bytes)
+        return views, None
 
     def _evidence(self, data: bytes) -> tuple[Evidence, ...]:
         return read_evidence(io.BytesIO(data), settings=self._settings.evidence)

@@ -20,3 +20,5 @@ class Settings:
     """Views that one inference call takes at most."""
     frames: int = 1
     """Frames of an animation or pages of a document that are looked at, at most."""
+    thumbnail_bytes: int = 0
+    """Bytes that a small picture of each file may have, for a page; 0: none is made."""

@@ -52,9 +52,11 @@ class Scan:
         progress: Progress | None = None,
         on_missing: Callable[[str, OSError], None] | None = None,
         on_warning: Callable[[str], None] | None = None,
+        thumbnail_bytes: int = 0,
     ) -> None:
         """`classifier` replaces the model's own network and runs in this thread; `on_missing` hears of arguments that
-        are not there as the walk comes to them, `on_warning` of what the run can do without."""
+        are not there as the walk comes to them, `on_warning` of what the run can do without. Results of pictures that
+        are decoded carry a JPEG of at most `thumbnail_bytes` for a page, unless that is 0."""
         self.options = options
         model = load_model(options.model)
         self.model: Model = calibrated(model, options.calibration) if options.calibration else model
@@ -65,7 +67,7 @@ class Scan:
         self._progress = progress or NoProgress()
         self._on_missing = on_missing
         self._resources = contextlib.ExitStack()
-        settings = self._settings()
+        settings = self._settings(thumbnail_bytes)
         self._contents = open_contents(options)
         self._engine = self._make_engine(settings, classifier)
         self._resources.callback(self._engine.close)
@@ -151,7 +153,7 @@ class Scan:
         failure = settled_by_head(file)
         return Examined(file, failure) if failure else None
 
-    def _settings(self) -> Settings:
+    def _settings(self, thumbnail_bytes: int) -> Settings:
         options = self.options
         return Settings(
             views=self.model.views,
@@ -159,6 +161,7 @@ class Scan:
             evidence=evidence_settings(options),
             batch_size=options.batch_size or DEFAULT_BATCH_SIZE,
             frames=options.frames,
+            thumbnail_bytes=thumbnail_bytes,
         )
 
     def _make_engine(self, settings: Settings, classifier: Classifier | None) -> Engine:

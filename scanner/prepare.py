@@ -26,7 +26,11 @@ _FILTERS = {
 def prepare(image: DecodedImage, policy: ViewPolicy) -> list[View]:
     """All views of a picture, group by group in the policy's order; their number depends on the policy alone."""
     whole = Image.fromarray(image.pixels)
-    base = reduced(whole, policy)
+    return views_of(whole, reduced(whole, policy), policy)
+
+
+def views_of(whole: Image.Image, base: Image.Image, policy: ViewPolicy) -> list[View]:
+    """What `prepare` gives, where the caller has use for `base`, the `reduced` picture, as well."""
     views = []
     for index, group in enumerate(policy.groups):
         picture = whole if group.short_side is None else base

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of the record format; raised when a key changes its name or meaning."""
 
+Jpeg = bytes
+"""An encoded picture; a name of its own, since records have a field `bytes`."""
+
 
 class Status(enum.StrEnum):
     """What became of a file: every file found has exactly one."""
@@ -208,6 +211,8 @@ class Examined:
     sha256: str | None = None
     evidence: tuple[Evidence, ...] = ()
     cached: bool = False
+    thumbnail: Jpeg | None = field(default=None, repr=False)
+    """A small JPEG, where a page wants it and the picture was decoded in this run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +241,8 @@ class FileResult:
     error: Failure | None = None
     cached: bool = False
     model: str | None = None
+    thumbnail: Jpeg | None = field(default=None, repr=False)
+    """As in Examined; for pages, no part of the public record."""
 
     def as_json(self) -> dict[str, Any]:
         """The record as JSON types, keys in their public order.

@@ -6,8 +6,8 @@ import enum
 from dataclasses import dataclass
 
 from scanner.errors import UsageError
-from scanner.report import StdoutFormat, check_targets
-from scanner.report.page_settings import DEFAULT_THUMBNAILS
+from scanner.report import PAGES, StdoutFormat, check_targets, ending
+from scanner.report.page_settings import DEFAULT_THUMBNAILS, byte_limit
 
 
 class Only(enum.StrEnum):
@@ -53,3 +53,9 @@ class ReportOptions:
         if self.thumbnails < 0:
             raise UsageError(f"--thumbnails must be at least 0, not {self.thumbnails}")
         check_targets(self.output, self.summary)
+
+    @property
+    def thumbnail_bytes(self) -> int:
+        """Bytes that a small picture of each file may have for the pages among the reports; 0 where none is wanted."""
+        wanted = self.thumbnails > 0 and any(ending(target) in PAGES for target in self.output)
+        return byte_limit(self.thumbnails) if wanted else 0

@@ -55,7 +55,13 @@ def run_scan(
         with interrupts.waiting():
             from scanner.pipeline import Scan
 
-            scan = Scan(options, progress=display, on_missing=report_missing, on_warning=messages.warning)
+            scan = Scan(
+                options,
+                progress=display,
+                on_missing=report_missing,
+                on_warning=messages.warning,
+                thumbnail_bytes=wanted.thumbnail_bytes,
+            )
         stack.enter_context(scan)
         messages.info(f"model {scan.model.identity}, {scan.provider}, {scan.workers} workers")
         _expect_total(options, display)

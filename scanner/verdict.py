@@ -104,6 +104,7 @@ def judge(examined: Examined, model: Model, policy: VerdictPolicy) -> FileResult
         error=failure,
         cached=examined.cached,
         model=model.identity if label else None,
+        thumbnail=examined.thumbnail,
     )
 
 

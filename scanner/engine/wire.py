@@ -114,8 +114,7 @@ class Draw:
 class Drawn:
     """A small picture, or why there is none."""
 
-    src: str | None = None
-    """data URI."""
+    jpeg: bytes | None = None
     why: str | None = None
 
 

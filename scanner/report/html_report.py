@@ -1,8 +1,9 @@
-"""HTML: one self-contained review sheet; records wait in a temporary file and are written in one pass at the end."""
+"""HTML: one self-contained review sheet; records wait in temporary files and are written in one pass at the end."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import heapq
 import json
@@ -20,9 +21,10 @@ from scanner.report.heatmap import overlay
 from scanner.report.histogram import Histogram
 from scanner.report.interface import Output
 from scanner.report.page_data import conditions, inert, page_record, relative_link, reproducing_command, sentences
-from scanner.report.page_settings import PageSettings
+from scanner.report.page_settings import PageSettings, byte_limit
 from scanner.report.read_back import record_from_json
-from scanner.report.thumbnails import byte_limit, thumbnails
+from scanner.report.thumbnail_store import ThumbnailStore
+from scanner.report.thumbnails import thumbnails
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -38,6 +40,7 @@ class HtmlReport:
         self._output = output
         self._settings = settings or PageSettings()
         self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed by finish or discard
+        self._thumbnails = ThumbnailStore(self._settings.thumbnails)
         self._kept: list[tuple[tuple[int, float], int, int]] = []
         """Heap of (importance, -number, offset in the spool), the least important first."""
         self._histogram = Histogram()
@@ -65,23 +68,34 @@ class HtmlReport:
             return
         try:
             self._spool.write(json.dumps(result.as_json()).encode("ascii") + b"\n")
+            if result.thumbnail is not None:
+                self._thumbnails.add(entry[:2], result.thumbnail)
         except OSError as error:
-            raise ReportError(f"cannot keep the page's records in {tempfile.gettempdir()}: {error.strerror}") from error
+            raise _no_space(error) from error
 
     def finish(self, summary: Summary) -> None:
-        """Read the pictures again and write the page."""
+        """Write the page; pictures that did not come with the scan are read again."""
         try:
             if self._run is None:
                 raise ReportError("the page's run was not begun")
             self._write(_template().generate(**self._context(self._run, summary)))
             self._output.commit()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _no_space(error) from error
         finally:
-            self._spool.close()
+            self._close()
 
     def discard(self) -> None:
         """Leave no file behind."""
-        self._spool.close()
+        self._close()
         self._output.discard()
+
+    def _close(self) -> None:
+        for file in (self._spool, self._thumbnails):
+            with contextlib.suppress(OSError):  # what was not written yet, to a full disk
+                file.close()
 
     def _write(self, pieces: Iterator[str]) -> None:
         buffer = bytearray()
@@ -158,23 +172,34 @@ class HtmlReport:
         order = sorted(range(len(self._kept)), key=lambda number: self._kept[number], reverse=True)
         scanned = [number for number in order if self._kept[number][0][0] not in (_FAILED, _SKIPPED)]
         chosen = scanned[: self._settings.thumbnails]
-        drawn = thumbnails(self._found(chosen), byte_limit(len(chosen)), self._settings.limits)
+        drawn = thumbnails(self._at_hand(chosen), byte_limit(len(chosen)), self._settings.limits)
         separator = "{"
         for number, thumbnail in zip(chosen, drawn, strict=True):
-            yield Markup(f"{separator}\n{inert(str(number))}:{inert(self._picture(number, thumbnail))}")
+            yield Markup(f'{separator}\n"{number}":{self._picture(number, thumbnail)}')
             separator = ","
         yield Markup("}" if separator == "," else "{}")
 
-    def _picture(self, number: int, thumbnail: Drawn) -> dict[str, str]:
-        if thumbnail.src is None:
+    def _at_hand(self, numbers: list[int]) -> Iterator[FileResult | Drawn]:
+        """The pictures that came with the scan, and the records of the others."""
+        for number in numbers:
+            jpeg = self._thumbnails.get(number)
+            if jpeg is None:
+                yield from self._found([number])
+            else:
+                yield Drawn(jpeg=jpeg)
+
+    def _picture(self, number: int, thumbnail: Drawn) -> str:
+        """A picture's JSON; base64 holds no sign that a parser of HTML or JSON might take for its own."""
+        if thumbnail.jpeg is None:
             self.undrawn += 1
-            return {"why": thumbnail.why or ""}
+            return inert({"why": thumbnail.why or ""})
         self.drawn += 1
+        picture = f'"src":"data:image/jpeg;base64,{base64.b64encode(thumbnail.jpeg).decode("ascii")}"'
         heat = None
         if self._settings.heatmaps is not None:
             (result,) = self._found([number])
             heat = self._settings.heatmaps.heatmap(result)
-        return {"src": thumbnail.src} if heat is None else {"src": thumbnail.src, "heat": overlay(heat)}
+        return f"{{{picture}}}" if heat is None else f'{{{picture},"heat":"{overlay(heat)}"}}'
 
 
 _FLAGGED, _FAILED, _SKIPPED = 5, 2, 0
@@ -187,6 +212,10 @@ def importance(result: FileResult) -> tuple[int, float]:
         rank = _FLAGGED if result.flagged else _LABELS[result.label or Label.REAL]
         return rank, result.probability or 0.0
     return (_FAILED if result.status is Status.FAILED else _SKIPPED), 0.0
+
+
+def _no_space(error: OSError) -> ReportError:
+    return ReportError(f"cannot keep the page's records in {tempfile.gettempdir()}: {error.strerror}")
 
 
 def _file(name: str) -> str:

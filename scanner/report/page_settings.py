@@ -12,8 +12,17 @@ if TYPE_CHECKING:
     from scanner.report.heatmap import HeatmapSource
 
 DEFAULT_THUMBNAILS = 1000
+PAGE_BYTES = 9_500_000
+"""All pictures of a page with the default count, before base64 adds a third: the page stays below 15 MB."""
+_MOST_BYTES = 24_000
+_LEAST_BYTES = PAGE_BYTES // DEFAULT_THUMBNAILS
 MOST_RECORDS = 20_000
 """Records that a page holds; beyond them the most telling ones stay, and the page says so."""
+
+
+def byte_limit(count: int) -> int:
+    """Bytes that each of `count` small pictures on a page may have."""
+    return min(_MOST_BYTES, max(_LEAST_BYTES, PAGE_BYTES // max(1, count)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,9 @@ def test_the_scan_writes_the_same_page_itself(run_cli: RunCli, image_tree: Path,
     run_cli("review", "r.jsonl", "-o", "later.html")
     for block in ("records", "pictures", "page"):
         assert held(tmp_path / "own.html", block) == held(tmp_path / "later.html", block)
+    run_cli("photos", "-o", "cached.html", code=2)
+    assert held(tmp_path / "cached.html", "pictures") == held(tmp_path / "own.html", "pictures")
+    assert any(record.get("cached") for record in held(tmp_path / "cached.html", "records"))  # type: ignore[attr-defined]
 
 
 def test_decisions_come_back(run_cli: RunCli, image_tree: Path, tmp_path: Path) -> None:
