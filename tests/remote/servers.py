@@ -157,7 +157,8 @@ class S3Handler(Handler):
 
     def _list(self, query: dict[str, str]) -> None:
         prefix = query.get("prefix", "")
-        after = query.get("continuation-token", query.get("start-after", ""))
+        token = query.get("continuation-token", "")
+        after = bytes.fromhex(token).decode() or query.get("start-after", "")
         self.server.requests.append(("LIST", prefix, after or None))
         keys = sorted(key for key in self.server.objects if key.startswith(prefix))
         keys = [key for key in sorted(keys, key=str.encode) if key.encode() > after.encode()]
@@ -168,7 +169,7 @@ class S3Handler(Handler):
             for key in page
         )
         more = len(keys) > len(page)
-        token = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if more else ""
+        token = f"<NextContinuationToken>{page[-1].encode().hex()}</NextContinuationToken>" if more else ""
         body = (
             '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>pics</Name>'
             f"<EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>{token}{entries}"

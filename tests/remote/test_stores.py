@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import string
 from collections.abc import Iterator
 from typing import Any
 
@@ -205,3 +207,14 @@ def test_folders_left_out_have_one_record_and_are_skipped_in_the_listing(store: 
     assert told == [(f"{url}/up/out/", "excluded"), (f"{url}/up/out0", None), (f"{url}/up/z.png", None)]
     if not url.startswith("az"):
         assert sum(method == "LIST" for method, _, _ in server.requests) == 2
+
+
+def test_any_name_that_unicode_allows(s3: Objects) -> None:
+    """Two thousand keys of odd characters, some of them like folders, over many pages."""
+    chance = random.Random(5)
+    signs = string.printable + "é写\U0001f600\u200b\u202e\x01\x7f\ufffe\u0085\u2028"
+    keys = {"".join(chance.choices(signs, k=chance.randint(1, 12))) for _ in range(2000)}
+    s3.objects = {key: PNG + key.encode() for key in keys}
+    s3.page_size = 97
+    found = {path: said(file) for path, file in fetched("s3://pics", hidden=True).items()}
+    assert found == {f"s3://pics/{key}": PNG + key.encode() for key in keys}
