@@ -146,7 +146,7 @@ class RayEngine:
     def actor(self, manifest: Manifest) -> tuple[Any, Any]:
         """A new actor, and the answer to its opening."""
         place = manifest.place.address
-        options = dataclasses.replace(self.options, workers=self._decoders, use_cache=False)
+        options = dataclasses.replace(self.options, workers=self._decoders, use_cache=False, cache=None)
         kind = self.ray.remote(
             num_cpus=self._decoders, num_gpus=self._gpus, max_restarts=0, max_task_retries=0,
             scheduling_strategy="SPREAD",

@@ -111,7 +111,7 @@ _NEEDING = (
 )
 _EXCLUDED = (
     ("--format", "format"), ("--print0", "print0"), ("--only", "only"), ("--summary", "summary"),
-    ("--list", "list_only"), ("--cache", "cache"), ("--new-only", "new_only"), ("--retry-errors", "retry_errors"),
+    ("--list", "list_only"), ("--new-only", "new_only"), ("--retry-errors", "retry_errors"),
     ("--rehash", "rehash"), ("--copy-flagged", "copy_flagged"), ("--move-flagged", "move_flagged"),
 )  # fmt: skip
 

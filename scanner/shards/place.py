@@ -12,7 +12,8 @@ from typing import Protocol
 
 from scanner.errors import InputError, ReportError
 from scanner.manifest import sync_folder
-from scanner.remote.urls import INSTALL, is_url, local_path, redact
+from scanner.remote.source import open_filesystem
+from scanner.remote.urls import is_url, local_path, redact
 
 _PREFIX, _SUFFIX = ".dfscan-", ".part.tmp"
 _ABANDONED_SECONDS = 600.0
@@ -135,12 +136,10 @@ class StorePlace:
     """A folder of an object store, through fsspec: a store shows an object when all of it is there."""
 
     def __init__(self, url: str) -> None:
+        filesystem, root = open_filesystem(url)
+        self._root = root.rstrip("/")
         try:
-            import fsspec
-
-            self._fs, self._root = fsspec.url_to_fs(url.rstrip("/"), use_listings_cache=False)
-        except ImportError as error:
-            raise InputError(f"{redact(url)} needs what is not installed: {INSTALL}") from error
+            self._fs = type(filesystem)(use_listings_cache=False)
         except (OSError, ValueError) as error:
             raise InputError(f"{redact(url)} cannot be used: {_said(error)}") from error
         self.shown = redact(url)

@@ -43,7 +43,7 @@ def run_shards(options: ScanOptions, wanted: ReportOptions, sharding: ShardOptio
 
     Raises DfscanError where the run cannot begin, or where parts and manifest do not fit in the end.
     """
-    options = replace(options, use_cache=False)
+    options = replace(options, use_cache=False, cache=None)  # finished shards are what is known from before
     place = open_place(sharding.folder)
     made = conditions(options)
     manifest = read_manifest(place)
