@@ -7,6 +7,7 @@ import io
 import os
 import stat
 
+from scanner.errors import UsageError
 from scanner.records import Failure, ImageFile, Reason, Stage
 from scanner.remote.urls import local_path
 from scanner.sniff import SNIFF_BYTES, Kind, sniff
@@ -25,7 +26,7 @@ def open_met(file: ImageFile) -> io.FileIO | Failure:
         descriptor = _open(file)
     except OSError as error:
         return cannot_read(error)
-    except ValueError as error:  # a NUL in a path that came from a list
+    except (ValueError, UsageError) as error:  # a NUL in a path that came from a list, a file:// of another machine
         return Failure(Stage.DECODE, Reason.UNREADABLE, str(error))
     if descriptor is None:
         return _CHANGED

@@ -36,9 +36,10 @@ def explain(
     from scanner.explanation import as_document, explain_file, lines
     from scanner.names import visible
     from scanner.records import Status
+    from scanner.remote.urls import local_path
     from scanner.report.document import dump
 
-    if Path(file).is_dir():
+    if Path(local_path(file)).is_dir():
         raise UsageError(f"explain takes one file, and {visible(file)} is a folder")
     messages.configure()
     explanation = explain_file(

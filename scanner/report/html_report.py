@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from scanner.engine.wire import Drawn
 from scanner.errors import ReportError
 from scanner.records import FileResult, Label, RunInfo, Status, Summary
+from scanner.remote.urls import is_url
 from scanner.report.heatmap import overlay
 from scanner.report.histogram import Histogram
 from scanner.report.interface import Output
@@ -150,7 +151,7 @@ class HtmlReport:
     def _found(self, numbers: list[int]) -> Iterator[FileResult]:
         """The same, with paths as they lead to the files from here."""
         for result in self._results(numbers):
-            yield replace(result, path=os.path.join(self._settings.root, result.path))  # noqa: PTH118 - as given
+            yield replace(result, path=self._place(result))
 
     def _records(self, run: RunInfo) -> Iterator[Markup]:
         from markupsafe import Markup
@@ -162,8 +163,13 @@ class HtmlReport:
         yield Markup("]" if separator == "," else "[]")
 
     def _link(self, result: FileResult) -> str | None:
-        path = os.path.join(self._settings.root, result.path)  # noqa: PTH118 - as given
-        return relative_link(path, self._settings.folder)
+        return relative_link(self._place(result), self._settings.folder)
+
+    def _place(self, result: FileResult) -> str:
+        """The path as it leads to the file from here."""
+        if is_url(result.path):
+            return result.path
+        return os.path.join(self._settings.root, result.path)  # noqa: PTH118 - as given
 
     def _pictures(self) -> Iterator[Markup]:
         """The most telling pictures as `{place in the page: {src, heat} or {why}}`."""

@@ -7,8 +7,10 @@ import shlex
 from typing import Any
 from urllib.parse import quote
 
+from scanner.errors import UsageError
 from scanner.names import visible
 from scanner.records import FileResult, RunInfo, Summary, public_path
+from scanner.remote.urls import is_remote, local_path
 from scanner.report.document import clean, dump
 from scanner.summary import duration
 
@@ -45,12 +47,15 @@ def page_record(result: FileResult, run: RunInfo, link: str | None) -> dict[str,
 
 
 def relative_link(path: str, folder: str | None) -> str | None:
-    """A URL from a page in `folder` to the file, byte for byte; None where none can lead there (another drive)."""
-    if folder is None or not path or "\0" in path:
+    """A URL from a page in `folder` to the file, byte for byte; None where none can lead there (another drive).
+
+    Nor to what lies in a store: the page has its URL to copy, and leads into no network.
+    """
+    if folder is None or not path or "\0" in path or is_remote(path):
         return None
     try:
-        relative = os.path.relpath(path, folder or os.curdir)
-    except ValueError:
+        relative = os.path.relpath(local_path(path), folder or os.curdir)
+    except (ValueError, UsageError):
         return None
     # "./" keeps a name like `javascript:x` from being taken for a scheme; quote() encodes the colon besides.
     return "./" + quote(os.fsencode(relative.replace(os.sep, "/")))

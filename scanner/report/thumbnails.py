@@ -9,6 +9,7 @@ from scanner.engine.wire import Draw, Drawn
 from scanner.limits import Limits
 from scanner.opening import settled_by_head
 from scanner.records import Failure, FileResult, ImageFile
+from scanner.remote.urls import is_remote
 
 
 def thumbnails(results: Iterable[FileResult | Drawn], limit: int, limits: Limits | None = None) -> Iterator[Drawn]:
@@ -24,6 +25,8 @@ def thumbnails(results: Iterable[FileResult | Drawn], limit: int, limits: Limits
 
 
 def _task(result: FileResult, limit: int) -> Draw | Drawn:
+    if is_remote(result.path):
+        return Drawn(why="in a store, and not fetched again for this page")
     try:
         failure = settled_by_head(ImageFile(result.path))
     except (OSError, ValueError):  # a folder by now, or a path that no system has, from a report that was edited
