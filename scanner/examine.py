@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from scanner.classifier import Classifier
@@ -18,7 +19,7 @@ from scanner.examine_settings import Settings
 from scanner.opening import cannot_read, open_met, read_head
 from scanner.prepare import reduced, views_of
 from scanner.provenance import read_evidence
-from scanner.records import DecodedImage, Evidence, Examined, Failure, ImageFile, Reason, Stage, View
+from scanner.records import DecodedImage, Evidence, Examined, Failure, ImageFile, Reason, Stage, View, ViewScore
 from scanner.thumbnail import thumbnail
 
 _BLOCK = 1024 * 1024
@@ -49,8 +50,13 @@ class Examiner:
         if begun is not None:
             begun(len(files))
         if views:
-            for index, logit in self._logits(views, owners).items():
+            logits = self._classify(views)
+            for index, logit in self._combined(logits, views, owners).items():
                 examined[index] = replace(examined[index], logit=logit)
+                if self._settings.view_scores:
+                    own = [number for number, owner in enumerate(owners) if owner == index]
+                    scores = tuple(self._score(views[number], logits[number]) for number in own)
+                    examined[index] = replace(examined[index], views=scores)
         return examined
 
     def _look(self, file: ImageFile) -> tuple[Examined, list[View]]:
@@ -99,22 +105,32 @@ class Examiner:
     def _evidence(self, data: bytes) -> tuple[Evidence, ...]:
         return read_evidence(io.BytesIO(data), settings=self._settings.evidence)
 
-    def _logits(self, views: list[View], owners: list[int]) -> dict[int, float]:
+    def _classify(self, views: list[View]) -> NDArray[np.float64]:
+        """The logit of each view, float64 [N]."""
+        groups = _groups(views)
+        batches = np.array_split(np.arange(len(views)), -(-len(views) // self._settings.batch_size))
+        return np.concatenate(
+            [self._classifier.classify(np.stack([views[i].pixels for i in rows]), groups[rows]) for rows in batches]
+        ).astype(np.float64)
+
+    def _combined(self, logits: NDArray[np.float64], views: list[View], owners: list[int]) -> dict[int, float]:
         """The logit of each owner: the groups' mean logits, added with the policy's weights; the mean over frames.
 
         The mean and not the maximum: the thresholds' false-positive rates were measured on one frame a picture. A mean
         over the frames of real animations strays no further than one of them; a maximum would bring up to N times the
         false alarms.
         """
-        groups = np.array([view.group for view in views], np.int32)
-        batches = np.array_split(np.arange(len(views)), -(-len(views) // self._settings.batch_size))
-        logits = np.concatenate(
-            [self._classifier.classify(np.stack([views[i].pixels for i in rows]), groups[rows]) for rows in batches]
-        ).astype(np.float64)
         weights = np.array([group.weight / group.count for group in self._settings.views.groups])
-        sums = np.bincount(owners, weights=logits * weights[groups], minlength=owners[-1] + 1)
+        sums = np.bincount(owners, weights=logits * weights[_groups(views)], minlength=owners[-1] + 1)
         counts = np.bincount(owners) // sum(group.count for group in self._settings.views.groups)
         return {owner: round(float(sums[owner] / counts[owner]), 6) for owner in set(owners)}
+
+    def _score(self, view: View, logit: float) -> ViewScore:
+        return ViewScore(self._settings.views.groups[view.group].name, view.box, round(float(logit), 4))
+
+
+def _groups(views: list[View]) -> NDArray[np.int32]:
+    return np.array([view.group for view in views], np.int32)
 
 
 def read_bytes(file: ImageFile, max_bytes: int) -> bytes | Failure:

@@ -22,3 +22,5 @@ class Settings:
     """Frames of an animation or pages of a document that are looked at, at most."""
     thumbnail_bytes: int = 0
     """Bytes that a small picture of each file may have, for a page; 0: none is made."""
+    view_scores: bool = False
+    """Whether results tell the score of each view, for an explanation."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from scanner.errors import InputError
@@ -12,7 +11,7 @@ from scanner.model import Model
 from scanner.names import visible
 from scanner.options import ScanOptions
 from scanner.pipeline import Scan
-from scanner.records import Evidence, FileResult, Status, Trust, rfc3339
+from scanner.records import Evidence, FileResult, Trust, rfc3339
 from scanner.verdict import VerdictPolicy
 
 _TRUST = {
@@ -26,67 +25,29 @@ _TRUST = {
 
 
 @dataclass(frozen=True, slots=True)
-class ViewScore:
-    """What the network says of one part of the picture."""
-
-    group: str
-    box: tuple[float, float, float, float]
-    """Left, top, right, bottom as fractions of the picture."""
-    logit: float
-
-
-@dataclass(frozen=True, slots=True)
 class Explanation:
-    """A file's record, and what led to it."""
+    """A file's record with its views' scores, and what led to it."""
 
     result: FileResult
-    views: tuple[ViewScore, ...]
-    """Empty where the file has no score."""
     model: Model
     policy: VerdictPolicy
 
 
 def explain_file(options: ScanOptions) -> Explanation:
-    """Scan the one file that the options name, then score its views one by one.
+    """Scan the one file that the options name, and keep the score of each of its views.
 
     Raises InputError where the file is not there, and whatever a Scan raises.
     """
-    with Scan(options) as scan:
+    with Scan(options, view_scores=True) as scan:
         results = list(scan)
         if scan.missing or not results:
             raise InputError(f"{visible(options.paths[0])}: no such file")
-    result = results[0]
-    # A picture is read here, unguarded, only after a worker has come through it unharmed.
-    views = _views(result, scan.model, options) if result.status is Status.SCANNED else ()
-    return Explanation(result, views, scan.model, scan.policy)
-
-
-def _views(result: FileResult, model: Model, options: ScanOptions) -> tuple[ViewScore, ...]:
-    import numpy as np
-
-    from scanner.classifier import open_classifier
-    from scanner.decode import decode, init_worker
-    from scanner.prepare import prepare
-    from scanner.records import DecodedImage
-
-    init_worker()
-    image = decode(Path(result.path).read_bytes(), short_side=model.views.scaled_decode)
-    if not isinstance(image, DecodedImage):
-        return ()
-    views = prepare(image, model.views)
-    groups = np.array([view.group for view in views], np.int32)
-    classifier = open_classifier(model, options.device)
-    logits = [classifier.classify(view.pixels[None], groups[i : i + 1])[0] for i, view in enumerate(views)]
-    names = [group.name for group in model.views.groups]
-    return tuple(
-        ViewScore(names[view.group], view.box, round(float(logit), 4))
-        for view, logit in zip(views, logits, strict=True)
-    )
+    return Explanation(results[0], scan.model, scan.policy)
 
 
 def as_document(explanation: Explanation) -> dict[str, Any]:
     """The explanation as JSON types: the public record, and the views."""
-    views = [{"group": view.group, "box": list(view.box), "logit": view.logit} for view in explanation.views]
+    views = [{"group": view.group, "box": list(view.box), "logit": view.logit} for view in explanation.result.views]
     return {"record": explanation.result.as_json(), "views": views}
 
 
@@ -132,7 +93,7 @@ def _pixels(explanation: Explanation) -> list[str]:
         share = f"about {100 * policy.expected_fpr:.2g} % of real pictures reach the threshold by mistake"
         found += _field("", share)
     found += _field("", f"logit {result.logit:+.4f} by model {result.model}")
-    for view in explanation.views:
+    for view in result.views:
         left, top, right, bottom = (f"{part:.0%}" for part in view.box)
         found += _field("", f"view {view.group}, {left},{top} to {right},{bottom}: logit {view.logit:+.4f}")
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -53,10 +54,12 @@ class Scan:
         on_missing: Callable[[str, OSError], None] | None = None,
         on_warning: Callable[[str], None] | None = None,
         thumbnail_bytes: int = 0,
+        view_scores: bool = False,
     ) -> None:
         """`classifier` replaces the model's own network and runs in this thread; `on_missing` hears of arguments that
         are not there as the walk comes to them, `on_warning` of what the run can do without. Results of pictures that
-        are decoded carry a JPEG of at most `thumbnail_bytes` for a page, unless that is 0."""
+        are decoded carry a JPEG of at most `thumbnail_bytes` for a page, unless that is 0, and with `view_scores` the
+        score of each view."""
         self.options = options
         model = load_model(options.model)
         self.model: Model = calibrated(model, options.calibration) if options.calibration else model
@@ -67,7 +70,7 @@ class Scan:
         self._progress = progress or NoProgress()
         self._on_missing = on_missing
         self._resources = contextlib.ExitStack()
-        settings = self._settings(thumbnail_bytes)
+        settings = replace(self._settings(), thumbnail_bytes=thumbnail_bytes, view_scores=view_scores)
         self._contents = open_contents(options)
         self._engine = self._make_engine(settings, classifier)
         self._resources.callback(self._engine.close)
@@ -153,7 +156,7 @@ class Scan:
         failure = settled_by_head(file)
         return Examined(file, failure) if failure else None
 
-    def _settings(self, thumbnail_bytes: int) -> Settings:
+    def _settings(self) -> Settings:
         options = self.options
         return Settings(
             views=self.model.views,
@@ -161,7 +164,6 @@ class Scan:
             evidence=evidence_settings(options),
             batch_size=options.batch_size or DEFAULT_BATCH_SIZE,
             frames=options.frames,
-            thumbnail_bytes=thumbnail_bytes,
         )
 
     def _make_engine(self, settings: Settings, classifier: Classifier | None) -> Engine:

@@ -199,6 +199,17 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewScore:
+    """What the network says of one part of the picture."""
+
+    group: str
+    """Name of the view policy's group."""
+    box: tuple[float, float, float, float]
+    """As in View."""
+    logit: float
+
+
+@dataclass(frozen=True, slots=True)
 class Examined:
     """What an engine found out about one file, before any threshold."""
 
@@ -213,6 +224,8 @@ class Examined:
     cached: bool = False
     thumbnail: Jpeg | None = field(default=None, repr=False)
     """A small JPEG, where a page wants it and the picture was decoded in this run."""
+    views: tuple[ViewScore, ...] = field(default=(), repr=False)
+    """What the logit is made of, where an explanation wants it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +256,8 @@ class FileResult:
     model: str | None = None
     thumbnail: Jpeg | None = field(default=None, repr=False)
     """As in Examined; for pages, no part of the public record."""
+    views: tuple[ViewScore, ...] = field(default=(), repr=False)
+    """As in Examined; for explanations, no part of the public record."""
 
     def as_json(self) -> dict[str, Any]:
         """The record as JSON types, keys in their public order.

@@ -105,6 +105,7 @@ def judge(examined: Examined, model: Model, policy: VerdictPolicy) -> FileResult
         cached=examined.cached,
         model=model.identity if label else None,
         thumbnail=examined.thumbnail,
+        views=examined.views,
     )
 
 

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
+import pytest
+
+from scanner.explanation import explain_file
+from scanner.options import ScanOptions
+from scanner.records import Status
 from tests.conftest import RunCli
 from tests.fakes import BLACK, WHITE, picture
 from tests.provenance.builders import CAMERA, exif, exposure, jpeg, png, with_chunk
@@ -74,3 +81,29 @@ def test_what_is_not_there_or_no_file_is_an_error(run_cli: RunCli, tmp_path: Pat
 def test_a_hostile_name_and_text_stay_harmless(run_cli: RunCli, tmp_path: Path) -> None:
     (tmp_path / "a\x1b[31m.png").write_bytes(png({"parameters": TEXT + "\x1b[2J"}))
     assert b"\x1b" not in run_cli("explain", "a\x1b[31m.png").stdout
+
+
+def test_a_file_that_kills_its_decoder_is_explained_as_failed(run_cli: RunCli, tmp_path: Path) -> None:
+    plugin = tmp_path / "plugins" / "pillow_heif.py"
+    plugin.parent.mkdir()
+    plugin.write_text("import os\nos.abort()\n")
+    (tmp_path / "bad.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+    path = os.pathsep.join([str(plugin.parent), *filter(None, sys.path)])
+    done = run_cli("explain", "bad.heic", code=2, env={"PYTHONPATH": path})
+    said = done.stdout.decode()
+    assert "Verdict   failed: crashed; the picture ended its worker process" in said
+    assert "no score" in said
+    assert done.stderr == b""
+
+
+def test_it_decodes_nothing_in_its_own_process(
+    tmp_path: Path, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("decode", "decode_frames"):
+        monkeypatch.setattr(f"scanner.decode.{name}", lambda *a, **k: pytest.fail("decoded outside the guard"))
+    white = picture(tmp_path / "white.png", WHITE)
+    told = explain_file(ScanOptions(paths=(str(white),), model=f"{tiny_model_dir}{os.sep}", workers=1, use_cache=False))
+    assert told.result.status is Status.SCANNED
+    assert [(view.group, view.box, view.logit) for view in told.result.views] == [
+        ("whole", (0.0, 0.0, 1.0, 1.0), pytest.approx(told.result.logit, abs=1e-4))
+    ]
