@@ -22,7 +22,7 @@ from export.manifest import Record
 from scanner.decode import decode, init_worker
 from scanner.errors import InputError
 from scanner.examine import read_bytes
-from scanner.limits import DECODER, Limits
+from scanner.limits import PIXELS, Limits
 from scanner.model import ViewPolicy
 from scanner.prepare import prepare
 from scanner.records import Failure, ImageFile
@@ -66,7 +66,7 @@ class Plan:
             "draws": self.draws,
             "seed": self.seed,
             "conditions": [condition.value for condition in self.conditions],
-            "decoder": DECODER,
+            "decoder": PIXELS,
         }
 
 

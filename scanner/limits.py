@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-DECODER = "dfscan-decode-1"
-"""Part of the cache's key: raised when the same bytes begin to give other pixels."""
+PIXELS = "dfscan-decode-1"
+"""Raised when the same picture begins to give other pixels; features kept for training hang on it."""
+DECODER = f"{PIXELS}.1"
+"""Part of the cache's key: raised with PIXELS, and when the same bytes begin to fail, or to be read."""
 
 
 MEMORY_A_PIXEL = 24

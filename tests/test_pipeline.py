@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scanner import FileResult, ScanOptions, scan
 from scanner.pipeline import Scan
-from scanner.records import Examined, Failure, ImageFile, Reason, Stage, Status
-from tests.fakes import FakeClassifier, picture
+from scanner.records import DecodedImage, Examined, Failure, ImageFile, Label, Reason, Stage, Status
+from tests.fakes import GREY, FakeClassifier, picture
 
 
 class Counter:
@@ -122,3 +123,23 @@ def test_failures_are_kept_for_the_same_limits_and_decoders_only(
     assert [cached(other), cached(other)] == [(True, False), (True, True)]
     monkeypatch.setattr("scanner.pipeline.installed_decoders", lambda: "pillow=99.0.0")
     assert [cached(other), cached(other)] == [(True, False), (True, True)]
+
+
+def test_a_verdict_on_broken_pixels_that_an_older_version_kept_is_renewed(
+    tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = picture(tmp_path / "broken.png", GREY)
+    broken.write_bytes(broken.read_bytes().replace(b"IDAT\x78", b"IDAT\x00"))
+    asked = replace(options(broken, tiny_model_dir), use_cache=True, cache=tmp_path / "cache")
+
+    def black(data: bytes, *args: object, **more: object) -> Iterator[DecodedImage]:
+        yield DecodedImage(np.zeros((40, 48, 3), np.uint8), 48, 40, "PNG")
+
+    with monkeypatch.context() as older:  # it took the picture for a black one
+        older.setattr("scanner.pipeline.DECODER", "dfscan-decode-1")
+        older.setattr("scanner.examine.decode_frames", black)
+        assert [result.label for result in scan(asked, FakeClassifier())] == [Label.REAL]
+        assert [result.cached for result in scan(asked, FakeClassifier())] == [True]
+    (result,) = scan(asked, FakeClassifier())
+    assert (result.status, result.label, result.cached) == (Status.FAILED, None, False)
+    assert result.error is not None and result.error.reason is Reason.CORRUPT
