@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}, page; default: all")
-    parser.add_argument("--work", type=Path, default=Path("benchmarks/work"), help="pictures and networks")
+    parser.add_argument("--work", type=Path, default=Path("benchmarks/scratch"), help="pictures and networks")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="where the page goes")
     parser.add_argument("--pictures", type=Path, nargs="*", default=[], metavar="FOLDER", help="web, then camera")
