@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from export.streamline import streamline
 from scanner.errors import DfscanError
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def convert(model: keras.Model, path: Path, *, opset: int = OPSET) -> str:
             with _quiet():
                 graph = route(model, opset)
                 _name_as_in(model, graph)
+                streamline(graph)
             data = graph.SerializeToString()
             _try(model, data)
         except Exception as error:  # tf2onnx, TensorFlow and ONNX Runtime raise exceptions of every kind
