@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scanner.engine.child_process import CHILD, ChildProcess
+from scanner.engine.child_process import CHILD, ChildProcess, ChildRefusedError
 from scanner.engine.wire import Classify, Done, Logits, Start, Task
 from scanner.records import Examined, Failure, ImageFile, Reason, Stage
+
+_RETRIES = 2
+"""How often a file is tried again over which a child died: whoever ends processes at random must not hit it thrice."""
+_STARTS = 3
+"""Children that may be ended before they can serve, one after the other, where one has served before."""
 
 
 class Guard:
@@ -48,20 +53,33 @@ class Guard:
 
     def _once_more(self, file: ImageFile) -> Examined:
         """The result of a file over which a child died: the child may have been killed from outside."""
-        answer = self._ask([file])
-        if answer is not None:
-            return answer.results[0]
+        for _ in range(_RETRIES):
+            answer = self._ask([file])
+            if answer is not None:
+                return answer.results[0]
+            if self.child.expired or self.child.closed:
+                break
         return _failed(file, self._timeout if self.child.expired else None)
 
     def _ask(self, files: list[ImageFile]) -> Done | None:
         """The child's answer, or None where it died on the way."""
         if not files:
             return Done(())
-        answer = self.child.ask(Task(tuple(files)), self._timeout)
+        answer = self._answer(Task(tuple(files)))
         if isinstance(answer, Done) and len(answer.results) == len(files):
             return answer
         self.child.end()
         return None
+
+    def _answer(self, task: Task) -> object:
+        """What the child says; where it is ended while it starts in place of another, the next one is asked."""
+        for _ in range(_STARTS - 1):
+            try:
+                return self.child.ask(task, self._timeout)
+            except ChildRefusedError:
+                if self.child.provider == "":  # none has served yet: it will not
+                    raise
+        return self.child.ask(task, self._timeout)
 
 
 def _failed(file: ImageFile, timeout: float | None) -> Examined:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
+import socket
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -33,6 +35,7 @@ _STARTS = 5
 _QUIET_SECONDS = 60.0
 """Without any actor after so long, a person is told."""
 _POLL_SECONDS = 0.5
+_ANSWER_SECONDS = 10.0
 
 
 @dataclass(slots=True, eq=False)
@@ -97,7 +100,7 @@ class ShardWorker:
 
     def scan_piece(self, number: int, first: int, last: int) -> list[FileResult]:
         """The rows of some files of a shard."""
-        return list(self._scan.results(iter(files_of(self._manifest, number)[first:last])))
+        return list(self._scan.results(files_of(self._manifest, number, first, last)))
 
 
 class RayEngine:
@@ -116,6 +119,8 @@ class RayEngine:
         except ImportError as error:
             raise UsageError(f"--engine ray needs Ray, which is not installed: {INSTALL}") from error
         self.ray = ray
+        if address is not None:
+            _check_answers(address)
         started: dict[str, Any] = {}
         if address is None and not os.environ.get("RAY_ADDRESS"):
             started = {"num_cpus": options.workers or usable_cpus(), "include_dashboard": False}
@@ -259,7 +264,7 @@ class _Run:
         options = self._engine.options
         model = load_model(options.model)
         model = calibrated(model, options.calibration) if options.calibration else model
-        file = files_of(self._manifest, task.number)[task.first]
+        file = self._manifest.files(task.number)[task.first]  # as it was met: here nobody looks at it
         failure = Failure(Stage.CLASSIFY, Reason.CRASHED, f"it ended its worker {TRIES} times")
         return judge(Examined(file, failure), model, verdict_policy(options, model))
 
@@ -271,6 +276,17 @@ class _Run:
             del self._pieces[number]
             self._left -= 1
             yield write_part(self._manifest, number, rows)
+
+
+def _check_answers(address: str) -> None:
+    """Raise DfscanError where nobody answers at an address: Ray itself would try for minutes."""
+    match = re.fullmatch(r"(?:ray://)?([^/]+?):(\d+)", address)
+    if match is None:
+        return
+    try:
+        socket.create_connection((match[1].strip("[]"), int(match[2])), timeout=_ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise DfscanError(f"no Ray cluster at {address}: {error}") from error
 
 
 def _own(error: Any) -> Exception:

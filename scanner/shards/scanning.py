@@ -44,9 +44,9 @@ def scan_shards(manifest: Manifest, numbers: Iterable[int], scan: Scan) -> Itera
         yield write_part(manifest, number, list(itertools.islice(results, manifest.rows_of(number))))
 
 
-def files_of(manifest: Manifest, number: int) -> list[ImageFile]:
-    """The files of a shard as they stand now."""
-    return [met_again(file, follow=manifest.follow) for file in manifest.files(number)]
+def files_of(manifest: Manifest, number: int, first: int = 0, last: int | None = None) -> list[ImageFile]:
+    """The files of a shard as they stand now; with `first` and `last` (not with it) a piece of them."""
+    return [met_again(file, follow=manifest.follow) for file in manifest.files(number)[first:last]]
 
 
 def write_part(manifest: Manifest, number: int, rows: list[FileResult]) -> ShardDone:
