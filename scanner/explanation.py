@@ -12,6 +12,7 @@ from scanner.names import visible
 from scanner.options import ScanOptions
 from scanner.pipeline import Scan
 from scanner.records import Evidence, FileResult, Trust, rfc3339
+from scanner.remote.urls import is_remote, redact
 from scanner.verdict import VerdictPolicy
 
 _TRUST = {
@@ -38,11 +39,14 @@ def explain_file(options: ScanOptions) -> Explanation:
 
     Raises InputError where the file is not there, and whatever a Scan raises.
     """
+    path = redact(options.paths[0])
     with Scan(options, view_scores=True) as scan:
-        results = list(scan)
-        if scan.missing or not results:
-            raise InputError(f"{visible(options.paths[0])}: no such file")
-    return Explanation(results[0], scan.model, scan.policy)
+        result = next(iter(scan), None)
+        if scan.missing or result is None:
+            raise InputError(f"{visible(path)}: no such file")
+        if is_remote(path) and result.path != path:
+            raise InputError(f"explain takes one file, and {visible(path)} is a folder")
+    return Explanation(result, scan.model, scan.policy)
 
 
 def as_document(explanation: Explanation) -> dict[str, Any]:

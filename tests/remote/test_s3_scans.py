@@ -267,3 +267,21 @@ def test_moto_agrees(run_cli: RunCli, image_tree: Path, tmp_path: Path, monkeypa
         }  # fmt: skip
     finally:
         server.stop()
+
+
+def test_explain_takes_an_object_and_no_folder(s3: Objects, run_cli: RunCli, tmp_path: Path) -> None:
+    s3.objects = {"up/a.png": picture(tmp_path / "a.png", WHITE).read_bytes(), "up/b.png": b"none", "up/c.png": PNG}
+    told = json.loads(run_cli("explain", "s3://pics/up/a.png", "--json").stdout)
+    assert told["record"]["path"] == "s3://pics/up/a.png" and len(told["views"]) == 1
+    assert b"s3://pics/up is a folder" in run_cli("explain", "s3://pics/up", code=2).stderr
+    assert b"no such" in run_cli("explain", "s3://pics/none", code=2).stderr
+
+
+def test_a_page_of_a_report_leads_into_no_store(s3: Objects, run_cli: RunCli, tmp_path: Path) -> None:
+    s3.objects = {"a.png": picture(tmp_path / "a.png", WHITE).read_bytes()}
+    run_cli("s3://pics", (tmp_path / "a.png").as_uri(), "-o", "r.jsonl", code=1)
+    s3.requests.clear()
+    run_cli("review", "r.jsonl", "-o", "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert "not fetched again" in page and 'href="s3:' not in page and not s3.requests
+    assert page.count("data:image/jpeg;base64,") >= 1, "the one on this machine is drawn"
