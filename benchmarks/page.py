@@ -101,8 +101,8 @@ Peak resident memory of dfscan and all its workers (what they share is counted f
 
 _COSTS = """## What the extras cost
 
-Lost throughput on the cheapest scan there is (one view of a web picture); on all others it is less. Below the noise of
-the measurement it may be negative.
+Lost throughput on the cheapest scan there is (one view of a web picture), and of an HTML report on others as well.
+Below the noise of the measurement it may be negative.
 
 """
 

@@ -261,26 +261,35 @@ def costs(bench: Bench) -> Figures:
             "cache": Case("dfscan", {**given, "cache": str(folder / "cache")}),
         }
         measured = _fresh_cache(folder, cases, bench.rounds)
-        base = ["-m", "scanner", given["pictures"], "--limit", str(given["limit"]), "--model", given["model"],
-                "--exit-zero", "--no-cache", "--no-progress"]  # fmt: skip
         reports = [word for ending in ("jsonl", "json", "csv") for word in ("-o", str(folder / f"report.{ending}"))]
-        commands = {
-            "JSONL to a pipe": base,
-            "JSONL, JSON and CSV files": [*base, *reports],
-            "HTML with thumbnails": [*base, "-o", str(folder / "report.html")],
+        page = ["-o", str(folder / "report.html")]
+        wanted = {"JSONL to a pipe": [], "JSONL, JSON and CSV files": reports, "HTML with thumbnails": page}
+        written = _commands(bench, given, wanted)
+        pages = {
+            f"{name}, {kind}": _commands(
+                bench, bench.given(bench.subject(name), kind, count), {"pipe": [], "page": page}
+            )
+            for name, kind, count in (("one-view", "camera", 240), ("shipped", "web", 500), ("shipped", "camera", 120))
         }
-        results: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
-        for _ in range(bench.rounds):
-            for name, command in commands.items():
-                results[name].append(run_command(command) | {"pictures": given["limit"]})
-    written = {name: Measured(tuple(rounds)) for name, rounds in results.items()}
     return {
         **{name: m.as_json() for name, m in (measured | written).items()},
         "cost of provenance": _cost(measured["plain"], measured["no provenance"]),
         "cost of the cache": _cost(measured["cache"], measured["plain"]),
         "cost of three reports beside one": _cost(written["JSONL, JSON and CSV files"], written["JSONL to a pipe"]),
         "cost of an HTML report": _cost(written["HTML with thumbnails"], written["JSONL to a pipe"]),
+        **{f"cost of an HTML report, {name}": _cost(m["page"], m["pipe"]) for name, m in pages.items()},
     }
+
+
+def _commands(bench: Bench, given: dict[str, Any], wanted: dict[str, list[str]]) -> dict[str, Measured]:
+    """The whole command with different reports, in turns."""
+    base = ["-m", "scanner", given["pictures"], "--limit", str(given["limit"]), "--model", given["model"],
+            "--exit-zero", "--no-cache", "--no-progress"]  # fmt: skip
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in wanted}
+    for _ in range(bench.rounds):
+        for name, more in wanted.items():
+            results[name].append(run_command([*base, *more]) | {"pictures": given["limit"]})
+    return {name: Measured(tuple(rounds)) for name, rounds in results.items()}
 
 
 def remote_costs(bench: Bench) -> Figures:
