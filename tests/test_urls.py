@@ -36,7 +36,7 @@ def test_urls(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["a.jpg", "./s3://b/k", "c:/a", "c:\\a", "://", "1a://b", "é://x", "a b://c", "mailto:x", ""]
+    "path", ["a.jpg", "./s3://b/k", "c:/a", "c:\\a", "C://a", "://", "1a://b", "é://x", "a b://c", "mailto:x", ""]
 )
 def test_what_is_a_path_and_no_url(path: str) -> None:
     assert not is_url(path) and not is_remote(path)

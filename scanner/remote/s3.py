@@ -28,8 +28,9 @@ class S3Store:
         import fsspec
 
         self._idle = idle
+        wanted = fsspec.config.conf.get("s3", {}).get("config_kwargs")
         settings = {
-            **fsspec.config.conf.get("s3", {}).get("config_kwargs", {}),
+            **(wanted if isinstance(wanted, dict) else {}),
             "connect_timeout": _CONNECT_SECONDS,
             "read_timeout": idle,
             "max_pool_connections": connections,

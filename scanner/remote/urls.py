@@ -13,7 +13,8 @@ REDACTED = "REDACTED"
 
 INSTALL = "pip install 'dfscan[remote]'"
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://", re.ASCII)
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://", re.ASCII)
+"""One letter is a drive of Windows."""
 _WEB_URLS = re.compile(r"""https?://[^\s'"<>]+""", re.ASCII | re.IGNORECASE)
 _USER = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*://)[^\s/@?#]*@", re.ASCII)
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|::1)", re.ASCII | re.IGNORECASE)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from scanner.engine.accelerated import AcceleratedEngine
 from scanner.engine.local import LocalEngine
 from scanner.errors import DfscanError
 from scanner.options import ScanOptions
@@ -279,3 +280,18 @@ def test_a_store_that_cannot_be_opened_ends_the_run(monkeypatch: pytest.MonkeyPa
     stores.forget_stores()
     with pytest.raises(DfscanError, match="az:// needs an account"):
         walked("az://pics")
+
+
+def test_children_around_one_session_get_fetched_bytes_too(s3: Objects, tiny_model_dir: Path, tmp_path: Path) -> None:
+    for number in range(9):
+        s3.objects[f"{number}.png"] = picture(tmp_path / "a.png", WHITE if number % 2 else BLACK).read_bytes()
+    contents = Contents(ScanOptions())
+    engine = AcceleratedEngine(
+        start_message(tiny_model_dir), workers=1, chunk=2, timeout=10, rows=8, device_memory="cpu", contents=contents
+    )
+    try:
+        results = list(engine.examine(iter(walked("s3://pics")[0])))
+    finally:
+        contents.close()
+        engine.close()
+    assert [(result.logit or 0) > 0 for result in results] == [number % 2 == 1 for number in range(9)]
