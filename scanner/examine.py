@@ -50,12 +50,12 @@ class Examiner:
         if begun is not None:
             begun(len(files))
         if views:
-            logits = self._classify(views)
-            for index, logit in self._combined(logits, views, owners).items():
-                examined[index] = replace(examined[index], logit=logit)
+            found = self._classify(views)
+            for index, (logit, *families) in self._combined(found, views, owners).items():
+                examined[index] = replace(examined[index], logit=logit, family=_likeliest(families))
                 if self._settings.view_scores:
                     own = [number for number, owner in enumerate(owners) if owner == index]
-                    scores = tuple(self._score(views[number], logits[number]) for number in own)
+                    scores = tuple(self._score(views[number], found[number, 0]) for number in own)
                     examined[index] = replace(examined[index], views=scores)
         return examined
 
@@ -106,27 +106,37 @@ class Examiner:
         return read_evidence(io.BytesIO(data), settings=self._settings.evidence)
 
     def _classify(self, views: list[View]) -> NDArray[np.float64]:
-        """The logit of each view, float64 [N]."""
+        """The logit of each view, and after it those of generator families: float64 [N, 1 + F]."""
         groups = _groups(views)
         batches = np.array_split(np.arange(len(views)), -(-len(views) // self._settings.batch_size))
-        return np.concatenate(
+        found = np.concatenate(
             [self._classifier.classify(np.stack([views[i].pixels for i in rows]), groups[rows]) for rows in batches]
         ).astype(np.float64)
+        return found.reshape(len(views), -1)
 
-    def _combined(self, logits: NDArray[np.float64], views: list[View], owners: list[int]) -> dict[int, float]:
-        """The logit of each owner: the groups' mean logits, added with the policy's weights; the mean over frames.
+    def _combined(self, found: NDArray[np.float64], views: list[View], owners: list[int]) -> dict[int, list[float]]:
+        """The logits of each owner: the groups' mean logits, added with the policy's weights; the mean over frames.
 
         The mean and not the maximum: the thresholds' false-positive rates were measured on one frame a picture. A mean
         over the frames of real animations strays no further than one of them; a maximum would bring up to N times the
         false alarms.
         """
         weights = np.array([group.weight / group.count for group in self._settings.views.groups])
-        sums = np.bincount(owners, weights=logits * weights[_groups(views)], minlength=owners[-1] + 1)
+        shares = weights[_groups(views)]
+        sums = [np.bincount(owners, weights=column * shares, minlength=owners[-1] + 1) for column in found.T]
         counts = np.bincount(owners) // sum(group.count for group in self._settings.views.groups)
-        return {owner: round(float(sums[owner] / counts[owner]), 6) for owner in set(owners)}
+        return {owner: [round(float(column[owner] / counts[owner]), 6) for column in sums] for owner in set(owners)}
 
     def _score(self, view: View, logit: float) -> ViewScore:
         return ViewScore(self._settings.views.groups[view.group].name, view.box, round(float(logit), 4))
+
+
+def _likeliest(logits: list[float]) -> tuple[int, float] | None:
+    """The number of the largest logit and its softmax; None where there are none."""
+    if not logits:
+        return None
+    number = int(np.argmax(logits))
+    return number, round(float(1 / np.exp(np.array(logits) - logits[number]).sum()), 6)
 
 
 def _groups(views: list[View]) -> NDArray[np.int32]:

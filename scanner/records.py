@@ -226,6 +226,8 @@ class Examined:
     """A small JPEG, where a page wants it and the picture was decoded in this run."""
     views: tuple[ViewScore, ...] = field(default=(), repr=False)
     """What the logit is made of, where an explanation wants it."""
+    family: tuple[int, float] | None = None
+    """Number of the likeliest generator family and its probability among them, where the model tells families."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ def judge(examined: Examined, model: Model, policy: VerdictPolicy) -> FileResult
     if examined.logit is not None:
         probability = round(model.calibration.probability(examined.logit), 6)
         label = label_of(probability, policy)
+    hint = _generator_hint(examined, model) if label is Label.AI_GENERATED else None
     by_pixels = label is Label.AI_GENERATED or (label is Label.UNSURE and policy.flag is Flag.UNSURE)
     by_declaration = flags(examined.evidence, policy.trust)
     failure = examined.failure
@@ -95,6 +96,7 @@ def judge(examined: Examined, model: Model, policy: VerdictPolicy) -> FileResult
             *declaration_reasons(examined.evidence, policy.trust, label),
         ),
         evidence=examined.evidence,
+        generator_hint=hint,
         width=examined.width,
         height=examined.height,
         format=examined.format,
@@ -107,6 +109,15 @@ def judge(examined: Examined, model: Model, policy: VerdictPolicy) -> FileResult
         thumbnail=examined.thumbnail,
         views=examined.views,
     )
+
+
+def _generator_hint(examined: Examined, model: Model) -> str | None:
+    """The likeliest family of generators, where names of this probability were right often enough when measured."""
+    if examined.family is None or examined.family[0] >= len(model.families):
+        return None
+    number, probability = examined.family
+    family = model.families[number]
+    return family.name if family.threshold is not None and probability >= family.threshold else None
 
 
 def _pixel_reasons(

@@ -26,6 +26,8 @@ _FAILURE = b"!"
 
 Outcome = tuple[Failure | None, float | None, int | None, int | None, str | None]
 """What the pixels led to: failure, logit, width, height, format; the fields of Examined after its file."""
+Family = tuple[int, float]
+"""Number and probability of the likeliest generator family."""
 
 
 def pack_outcome(examined: Examined, limits: str) -> bytes | None:
@@ -44,23 +46,28 @@ def pack_outcome(examined: Examined, limits: str) -> bytes | None:
         return _seal(sha256, _FAILURE + json.dumps(fields + size).encode())
     if examined.logit is None:
         return None
-    return _seal(sha256, f"{examined.logit!r} {examined.width} {examined.height} {examined.format}".encode())
+    family = "" if examined.family is None else f"/{examined.family[0]}/{examined.family[1]!r}"
+    return _seal(sha256, f"{examined.logit!r}{family} {examined.width} {examined.height} {examined.format}".encode())
 
 
-def unpack_outcome(sha256: bytes, sealed: bytes, limits: str, *, failures: bool) -> Outcome | None:
-    """The outcome, or None: the bytes are damaged, or it is a failure that is not asked for or had other limits."""
+def unpack_outcome(
+    sha256: bytes, sealed: bytes, limits: str, *, failures: bool
+) -> tuple[Outcome, Family | None] | None:
+    """The outcome and the family; None for damaged bytes, and for a failure not asked for or of other limits."""
     data = sealed[_CHECKSUM_BYTES:]
     if zlib.crc32(sha256 + data) != int.from_bytes(sealed[:_CHECKSUM_BYTES], "big"):
         return None
     try:
         if data[:1] != _FAILURE:
-            logit, width, height, name = data.split(b" ", 3)
-            return None, float(logit), int(width), int(height), name.decode()
+            scores, width, height, name = data.split(b" ", 3)
+            logit, *family = scores.split(b"/")
+            outcome = (None, float(logit), int(width), int(height), name.decode())
+            return outcome, (int(family[0]), float(family[1])) if family else None
         kept_limits, stage, reason, detail, *size = json.loads(data[1:])
         if not failures or kept_limits != limits:
             return None
-        return Failure(Stage(stage), Reason(reason), detail), None, *size
-    except (ValueError, TypeError):  # written by a version that knew other reasons or formats
+        return (Failure(Stage(stage), Reason(reason), detail), None, *size), None
+    except (ValueError, TypeError, IndexError):  # written by a version that knew other reasons or formats
         return None
 
 

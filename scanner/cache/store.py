@@ -222,7 +222,8 @@ class Cache:
         declared = unpack_evidence(sha256, evidence) if evidence else ()
         if known is None or declared is None:
             return None
-        return Examined(file, *known, sha256.hex(), declared, True)
+        found, family = known
+        return Examined(file, *found, sha256.hex(), declared, True, family=family)
 
     def _hash_if_known(self, file: ImageFile) -> str | None:
         """The file's digest, if a content of its size is known at all: only then is it worth reading it twice.

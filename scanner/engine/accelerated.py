@@ -100,4 +100,5 @@ class _Service:
             logits = self._classifier.classify(self._arena.views[: len(groups)], groups)
         except Exception as error:  # onnxruntime raises its own untyped exceptions
             raise DeviceError(f"{self._classifier.provider} failed: {error}") from error
-        return Logits(tuple(float(logit) for logit in logits))
+        rows = np.ascontiguousarray(logits.reshape(len(groups), -1), np.float32)
+        return Logits(rows.tobytes(), rows.shape[1])

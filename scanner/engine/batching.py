@@ -21,7 +21,8 @@ LANES = 2
 class _Request:
     pixels: NDArray[np.uint8]
     groups: NDArray[np.int32]
-    logits: NDArray[np.float32]
+    logits: NDArray[np.float32] | None = None
+    """Of the rows that are done, the others' places empty; made when it is known how many numbers a row has."""
     taken: int = 0
     """Rows that are in some batch already."""
     left: int = 0
@@ -62,8 +63,8 @@ class BatchingClassifier:
             lane.start()
 
     def classify(self, pixels: NDArray[np.uint8], groups: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Logit float32 [N] of uint8 [N, S, S, 3]; raises what the device raised, RuntimeError once it is closed."""
-        request = _Request(pixels, groups, np.empty(len(pixels), np.float32), left=len(pixels))
+        """See Classifier; raises what the device raised, RuntimeError once it is closed."""
+        request = _Request(pixels, groups, left=len(pixels))
         with self._changed:
             if self._closed:
                 raise RuntimeError("the classifier is closed")
@@ -72,7 +73,7 @@ class BatchingClassifier:
         request.done.wait()
         if request.error is not None:
             raise request.error
-        return request.logits
+        return request.logits if request.logits is not None else np.empty(0, np.float32)
 
     def close(self) -> None:
         """End the lanes; requests that wait fail. Safe to call twice."""
@@ -122,6 +123,9 @@ class BatchingClassifier:
     def _hand_out(self, pieces: list[_Piece], logits: NDArray[np.float32]) -> None:
         for piece, at in _places(pieces):
             request = piece.request
+            with self._changed:
+                if request.logits is None:
+                    request.logits = np.empty((len(request.pixels), *logits.shape[1:]), np.float32)
             request.logits[piece.start : piece.start + piece.count] = logits[at : at + piece.count]
             with self._changed:
                 request.left -= piece.count

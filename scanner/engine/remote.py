@@ -23,10 +23,10 @@ class RemoteClassifier:
         self._sink = sink
 
     def classify(self, pixels: NDArray[np.uint8], groups: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Logit float32 [N]; ends the process where the parent has gone."""
+        """Logit float32 [N, 1], or [N, 1 + F] with families; ends the process where the parent has gone."""
         self._views[: len(pixels)] = pixels
         send(self._sink, Classify(tuple(int(group) for group in groups)))
         answer = receive(self._source)
         if not isinstance(answer, Logits):
             raise SystemExit
-        return np.array(answer.values, np.float32)
+        return np.frombuffer(answer.values, np.float32).reshape(-1, answer.columns)

@@ -51,9 +51,12 @@ class Classify:
 
 @dataclass(frozen=True, slots=True)
 class Logits:
-    """The answer to Classify, row by row."""
+    """The answer to Classify."""
 
-    values: tuple[float, ...]
+    values: bytes
+    """float32, row by row."""
+    columns: int
+    """Numbers of a row: the logit, and those of generator families where the model has them."""
 
 
 @dataclass(frozen=True, slots=True)
