@@ -146,6 +146,9 @@ def train(
         int, typer.Option(min=0, help="Judge training pictures out of fold for calibration and thresholds; 0: do not.")
     ] = 0,
     fold_pictures: Annotated[int, typer.Option(min=1, help="Pictures of a source judged out of fold at most.")] = 8,
+    family_epochs: Annotated[
+        int, typer.Option(min=0, help="Epochs of the head that tells a generator's family; 0: none.")
+    ] = 8,
     cache: Annotated[Path | None, typer.Option(help="Folder for cached features. [default: RUN/features]")] = None,
     seed: Seed = 0,
     workers: Workers = None,
@@ -153,6 +156,7 @@ def train(
 ) -> None:
     """Train heads on the frozen network, then fine-tune where asked; calibrates and measures on validation."""
     from export.augment import Augmentation
+    from export.family_head import FamilySettings
     from export.folds import FoldSettings
     from export.train import HeadSettings, TrainOptions, TuneSettings
     from export.train import train as run_training
@@ -173,12 +177,32 @@ def train(
                 epochs=fine_tune_epochs, batch=fine_tune_batch, rate=fine_tune_rate, blocks=_blocks(fine_tune_blocks),
                 blend=blend, seed=seed,
             ),
-            folds=FoldSettings(folds, fold_pictures, seed),
+            folds=FoldSettings(folds, fold_pictures, seed), families=FamilySettings(family_epochs, seed),
             cache=cache, workers=_workers(workers), resume=resume,
         )
     )  # fmt: skip
     _say((trained.folder / "evaluation" / "val" / "metrics.md").read_text(encoding="utf-8").split("## ")[0].strip())
     _say(f"the run is in {trained.folder}")
+
+
+@app.command()
+def families(
+    run: Annotated[Path, typer.Argument(help="Run folder, trained.")],
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of the head.")] = 8,
+    cache: Annotated[Path | None, typer.Option(help="Folder for cached features. [default: RUN/features]")] = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+) -> None:
+    """Give a trained run a head for a generator's family, as `train` does by itself; convert again after it."""
+    from export.family_head import FamilySettings, family_table
+    from export.runs import open_run
+    from export.train import train_missing_families
+
+    opened = open_run(run)
+    train_missing_families(opened, FamilySettings(epochs, seed), cache, _workers(workers))
+    for row in family_table(opened):
+        told = "never told" if row["threshold"] is None else f"told from {row['threshold']:.2f} on"
+        _say(f"{row['name']}: {told}" + (f", {row['precision']:.0%} of {row['named']} right" if row["named"] else ""))
 
 
 @app.command()
@@ -215,12 +239,15 @@ def convert(
         Path | None, typer.Option(help="Manifest with pictures for the comparison. [default: the run's]")
     ] = None,
     opset: Annotated[int, typer.Option(min=17, help="ONNX opset.")] = 17,
+    half: Annotated[
+        bool, typer.Option("--half", help="Store the heads' weights as float16: a smaller file, the same speed.")
+    ] = False,
 ) -> None:
     """Write RUN/model.onnx and compare it with Keras on 64 pictures; fails above 1e-3 in probability."""
     from export.convert import convert_run
     from export.runs import open_run
 
-    about = convert_run(open_run(run), data=data, opset=opset)
+    about = convert_run(open_run(run), data=data, opset=opset, half=half)
     _say(
         f"{run / 'model.onnx'}: largest difference {about['largest_probability_difference']:.2g} in probability "
         f"over {about['pictures']} pictures at batch sizes {' and '.join(map(str, about['batch_sizes']))}"

@@ -11,20 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.conditions import Condition
+from export.explained import explained
+from export.family_head import family_head
 from export.features import Plan, picture_views
 from export.labels import Split
 from export.manifest import Record, read_manifest
-from export.parity import PICTURES, ParityError, compare
+from export.parity import PICTURES, ParityError, compare, compare_extras
 from export.runs import Run, write_json
 from export.to_onnx import OPSET, convert
 from scanner.model import ViewPolicy
 from scanner.records import Failure
 
 
-def convert_run(run: Run, *, data: Path | None = None, opset: int = OPSET) -> dict[str, Any]:
+def convert_run(run: Run, *, data: Path | None = None, opset: int = OPSET, half: bool = False) -> dict[str, Any]:
     """Write model.onnx and parity.json into the run folder and return what parity.json says.
 
-    `data`: manifest with the pictures for the comparison; None: the run's own.
+    The graph gives the logit, a heat map, and the generator's family where the run has a head for it.
+    `data`: manifest with the pictures for the comparison; None: the run's own. `half`: the heads' weights as float16.
     Raises ConversionError or ParityError, and leaves no model.onnx behind then.
     """
     network = run.network()
@@ -34,13 +37,15 @@ def convert_run(run: Run, *, data: Path | None = None, opset: int = OPSET) -> di
     part = run.folder / "model.part.onnx"
     run.graph.unlink(missing_ok=True)
     try:
-        route = convert(network.model, part, opset=opset)
+        whole = explained(network, family_head(run))
+        route = convert(whole, part, opset=opset, half=half)
         parity = compare(network.model, part, pixels, groups, calibration, pictures=pictures)
+        extras = compare_extras(whole, part, pixels, groups)
         part.replace(run.graph)
     finally:
         part.unlink(missing_ok=True)
     digest = hashlib.sha256(run.graph.read_bytes()).hexdigest()
-    about = parity.as_json() | {"route": route, "opset": opset, "sha256": digest}
+    about = parity.as_json() | extras | {"route": route, "opset": opset, "half": half, "sha256": digest}
     write_json(run.folder / "parity.json", about)
     return about
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-3
 """Largest difference of calibrated probability."""
+EXTRA_TOLERANCE = 0.05
+"""Largest difference of what a graph gives beside the logit, in units of a logit."""
 PICTURES = 64
 """Real pictures that have to be compared at least."""
 BATCHES = (1, 8)
@@ -86,6 +88,34 @@ def compare(
             f"graph and network differ by {apart:.2g} in probability, more than {TOLERANCE:g}; the graph is not usable"
         )
     return parity
+
+
+def compare_extras(
+    model: keras.Model, graph: Path, pixels: NDArray[np.uint8], groups: NDArray[np.int32], views: int = 16
+) -> dict[str, float]:
+    """How far the outputs beside the logit are apart on some views, by name; raises ParityError above 0.05.
+
+    Heat maps and families are in units of a logit, and steps of ReLU units lie in them: the bound is a hundredth of
+    what is seen.
+    """
+    import onnxruntime
+
+    rows = np.linspace(0, len(pixels) - 1, min(views, len(pixels))).astype(int)
+    values = {"image": pixels[rows], "group": groups[rows]}
+    names = [value._keras_history.operation.name for value in model.outputs]
+    given = [values[value.name] for value in model.inputs]
+    expected = model(given if len(given) > 1 else given[0], training=False)
+    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    found = session.run(names, {value.name: values[value.name] for value in session.get_inputs()})
+    apart = {
+        f"largest_{name}_difference": float(np.abs(a - np.asarray(b)).max())
+        for name, a, b in zip(names, found, expected, strict=True)
+        if name != "logit"
+    }
+    for name, difference in apart.items():
+        if difference > EXTRA_TOLERANCE:
+            raise ParityError(f"graph and network are apart: {name} is {difference:.2g}, above {EXTRA_TOLERANCE:g}")
+    return apart
 
 
 def _keras(model: keras.Model, pixels: NDArray[np.uint8], groups: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -40,4 +40,5 @@ def mixup(
     share = rng.beta(alpha, alpha, len(x)).astype(np.float32)
     other = rng.permutation(len(x))
     wide = share.reshape(-1, *([1] * (x.ndim - 1)))
-    return wide * x + (1 - wide) * x[other], share * y + (1 - share) * y[other]
+    own = share.reshape(-1, *([1] * (y.ndim - 1)))
+    return wide * x + (1 - wide) * x[other], own * y + (1 - own) * y[other]

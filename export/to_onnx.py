@@ -24,8 +24,10 @@ class ConversionError(DfscanError):
     """A network that could not be turned into a graph that runs."""
 
 
-def convert(model: keras.Model, path: Path, *, opset: int = OPSET) -> str:
+def convert(model: keras.Model, path: Path, *, opset: int = OPSET, half: bool = False) -> str:
     """Write the ONNX file of a model and return the name of the route that made it.
+
+    `half`: store large matrices, those of the heads, as float16.
 
     `from_keras` with an input signature comes first; where its graph does not load and run, the SavedModel is
     converted instead (tf2onnx has open bugs with Keras 3 and may write broken graphs without an error).
@@ -44,6 +46,9 @@ def convert(model: keras.Model, path: Path, *, opset: int = OPSET) -> str:
                 graph = route(model, opset)
                 _name_as_in(model, graph)
                 streamline(graph)
+                merge_constants(graph)
+                if half:
+                    halve_weights(graph)
             data = graph.SerializeToString()
             _try(model, data)
         except Exception as error:  # tf2onnx, TensorFlow and ONNX Runtime raise exceptions of every kind
@@ -84,20 +89,67 @@ def _from_saved_model(model: keras.Model, opset: int) -> Any:
 
 
 def _name_as_in(model: keras.Model, graph: Any) -> None:
-    """Give the graph's inputs and its one output the names of the model's (tf2onnx may append `:0` or lose them)."""
+    """Give the graph's inputs and outputs the names of the model's (tf2onnx may append `:0` or lose them)."""
     names = [value.name for value in model.inputs]
     inputs = [value.name for value in graph.graph.input]
-    if len(graph.graph.output) != 1 or len(inputs) != len(names):
+    outputs = [value.name for value in graph.graph.output]
+    if len(outputs) != len(model.outputs) or len(inputs) != len(names):
         raise ConversionError("the graph has other inputs or outputs than the network")
     by_name = {name.split(":")[0]: name for name in inputs}
     renamed = {by_name.get(name, inputs[index]): name for index, name in enumerate(names)}
-    renamed[graph.graph.output[0].name] = model.layers[-1].name
+    by_name = {name.split(":")[0]: name for name in outputs}
+    for index, name in enumerate(value._keras_history.operation.name for value in model.outputs):
+        renamed[by_name.get(name, outputs[index])] = name
     for node in graph.graph.node:
         for listed in (node.input, node.output):
             for index, name in enumerate(listed):
                 listed[index] = renamed.get(name, name)
     for value in (*graph.graph.input, *graph.graph.output):
         value.name = renamed[value.name]
+
+
+def merge_constants(graph: Any) -> None:
+    """Keep each constant of the graph once: weights that two branches read are there twice otherwise."""
+    first: dict[tuple[Any, ...], str] = {}
+    same: dict[str, str] = {}
+    kept = []
+    for constant in graph.graph.initializer:
+        key = (constant.data_type, tuple(constant.dims), constant.raw_data or constant.SerializeToString())
+        same[constant.name] = first.setdefault(key, constant.name)
+        if same[constant.name] == constant.name:
+            kept.append(constant)
+    del graph.graph.initializer[:]
+    graph.graph.initializer.extend(kept)
+    for node in graph.graph.node:
+        for index, name in enumerate(node.input):
+            node.input[index] = same.get(name, name)
+
+
+def halve_weights(graph: Any) -> None:
+    """Store large matrices as float16, and cast them back when the graph is loaded: half the bytes.
+
+    A runtime folds the casts into constants when it opens the graph, so that a scan computes as it did before. Kernels
+    of convolutions stay as they are: rounded, one after the other, they cost several thousandths of probability.
+    """
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for constant in graph.graph.initializer:
+        is_matrix = constant.data_type == TensorProto.FLOAT and len(constant.dims) == 2
+        if not is_matrix or np.prod(constant.dims) < _WORTH_HALVING:
+            continue
+        name = constant.name
+        half = numpy_helper.from_array(numpy_helper.to_array(constant).astype(np.float16), f"{name}_half")
+        constant.CopyFrom(half)
+        casts.append(helper.make_node("Cast", [half.name], [name], name=f"{name}_cast", to=TensorProto.FLOAT))
+    nodes = list(graph.graph.node)
+    del graph.graph.node[:]
+    graph.graph.node.extend([*casts, *nodes])
+
+
+_WORTH_HALVING = 1 << 16
+"""Weights of a matrix from which on it is stored as float16."""
 
 
 def _try(model: keras.Model, data: bytes) -> None:
@@ -110,9 +162,9 @@ def _try(model: keras.Model, data: bytes) -> None:
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     for batch in (1, 3):
         feed = {v.name: np.zeros((batch, *v.shape[1:]), v.dtype) for v in model.inputs}
-        (output,) = session.run(None, feed)
-        if output.shape[0] != batch or not np.isfinite(output).all():
-            raise ConversionError(f"the graph gives {output.shape} for a batch of {batch}")
+        for output in session.run(None, feed):
+            if output.shape[0] != batch or not np.isfinite(output).all():
+                raise ConversionError(f"the graph gives {output.shape} for a batch of {batch}")
 
 
 @contextlib.contextmanager

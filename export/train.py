@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from export import plots
 from export.augment import Augmentation
 from export.conditions import Condition
+from export.family_head import FamilySettings, train_families
 from export.features import Features, Plan, extract
 from export.fine_tune import TuneSettings, fine_tune
 from export.folds import FoldSettings, OutOfFold
@@ -50,6 +51,8 @@ class TrainOptions:
     head: HeadSettings = field(default_factory=HeadSettings)
     tune: TuneSettings = field(default_factory=TuneSettings)
     folds: FoldSettings = field(default_factory=FoldSettings)
+    families: FamilySettings = field(default_factory=FamilySettings)
+    """Not part of what a resumed run must agree on: this head touches nothing else."""
     cache: Path | None = None
     workers: int = 1
     resume: bool = False
@@ -128,7 +131,9 @@ def train(options: TrainOptions) -> Run:
             history[f"{options.views.groups[group].name}, seed {seed}"] = trained.history
         if outside is not None:
             outside.add(group, options.views.groups[group].weight, examples, _fold_head(options, run, group))
-    if options.tune.epochs > 0:
+    if options.tune.epochs == 0:  # a tuned network has other features than those that are at hand
+        _families(options, run, sets, learnt, val)
+    else:
         state = run.folder / "tune.npz"
         history["fine-tuning"] = fine_tune(
             network,
@@ -145,6 +150,37 @@ def train(options: TrainOptions) -> Run:
     network.model.save_weights(run.weights)
     _finish(options, run, network, sets, val, history, outside)
     return run
+
+
+def _families(options: TrainOptions, run: Run, sets: _Sets, learnt: Features, val: Features) -> None:
+    groups = [(group, options.views.groups[group].weight) for group in options.kept]
+    train_families(run, options.families, sets.train, sets.val, learnt, val, groups)
+
+
+def train_missing_families(run: Run, settings: FamilySettings, cache: Path | None = None, workers: int = 1) -> None:
+    """Give a run that was trained without one a family head; features come from its cache as far as they are there.
+
+    Raises UsageError for a fine-tuned run, whose features are not those of its frozen network.
+    """
+    asked = run.config["options"]
+    if asked["tune"]["epochs"]:
+        raise UsageError(f"{run.folder} was fine-tuned: its families cannot be told from the frozen network's features")
+    views = ViewPolicy.from_json(asked["views"])
+    sets = _sets(read_manifest(Path(asked["data"])))
+    own = Plan(views, conditions=tuple(Condition), seed=asked["head"]["seed"])
+    usual = Augmentation()  # read back from JSON it is the same, but whole numbers in the cache's key are floats then
+    other = Augmentation.from_json(asked["augmentation"])
+    drawn = replace(own, augmentation=usual if usual == other else other, draws=asked["draws"])
+    frozen = build_network(run.network_config, weights=str(run.folder / "backbone.weights.h5"))
+    learnt, val = (
+        extract(
+            records, plan, run.folder / "extractor.onnx", cache or run.folder / "features",
+            network=frozen_identity(frozen), workers=workers,
+        )
+        for records, plan in ((sets.train, drawn), (sets.val, own))
+    )  # fmt: skip
+    groups = [(index, group.weight) for index, group in enumerate(views.groups) if group.weight > 0]
+    train_families(run, settings, sets.train, sets.val, learnt, val, groups)
 
 
 def _sets(records: Sequence[Record]) -> _Sets:
