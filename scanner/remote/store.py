@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -109,14 +110,13 @@ async def gather(chunks: AsyncIterator[bytes], told: Listed, check: Check, idle:
     Raises FetchError `timeout` where nothing comes for `idle` seconds, `truncated` where fewer bytes come than `told`
     says (`whole`: the answer is the whole object), and what `check` raises.
     """
-    pieces: list[bytes] = []
+    data = io.BytesIO()  # holds what a list of pieces and their join would hold twice
     head = b""
     length = 0
     iterator = aiter(chunks)
     try:
         while chunk := await within(idle, anext(iterator, b"")):
-            pieces.append(chunk)
-            length += len(chunk)
+            length += data.write(chunk)
             if len(head) < SNIFF_BYTES:
                 head += chunk[:SNIFF_BYTES]
             if len(head) >= SNIFF_BYTES:
@@ -128,7 +128,7 @@ async def gather(chunks: AsyncIterator[bytes], told: Listed, check: Check, idle:
     except Unwanted as unwanted:
         unwanted.told = told
         raise
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return data.getvalue()
 
 
 async def within(seconds: float, answer: Awaitable[Answer]) -> Answer:
