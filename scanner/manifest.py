@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from scanner.durable import sync_folder
 from scanner.errors import InputError
 from scanner.records import public_path
 
@@ -108,16 +109,6 @@ def read_manifest(path: Path) -> Iterator[Entry]:
         raise InputError(f"cannot read the manifest {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no manifest: {error}") from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a new name in a folder survive a power cut, where the platform lets a folder be synced."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _read_head(path: Path, line: str) -> Action:

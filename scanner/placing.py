@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 
 from scanner.digest import identity
-from scanner.manifest import sync_folder
+from scanner.durable import sync_folder
 
 TEMPORARY_PREFIX = ".dfscan-"
 TEMPORARY_SUFFIX = ".tmp"

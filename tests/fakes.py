@@ -93,3 +93,28 @@ def picture(path: Path, brightness: int, *, size: tuple[int, int] = (48, 40)) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, (brightness,) * 3).save(path)
     return path
+
+
+class MemoryOutput:
+    """A report's place (`scanner.report.interface.Output`) that keeps the bytes, and how they came."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.committed = False
+        self.writes: list[int] = []
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        self.data += data
+        self.writes.append(len(data))
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def commit(self) -> None:
+        """Note that the report is whole."""
+        self.committed = True
+
+    def discard(self) -> None:
+        """Forget what was written."""
+        self.data = b""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from scanner import own_files
+from scanner.durable import sync_folder
 from scanner.errors import ReportError
 from scanner.report.interface import Output
 
@@ -91,7 +92,7 @@ class AtomicFile:
             self._temporary.replace(self._path)
             self._file = None
             own_files.remove(self._temporary)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
 
     def discard(self) -> None:
         """Remove the temporary file; the target keeps its old content."""
@@ -206,13 +207,3 @@ def _remove_abandoned(folder: Path, stem: str) -> None:
                 with contextlib.suppress(OSError), open(entry.path, "rb") as file:
                     if _lock(file):
                         Path(entry.path).unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut, where the platform lets a folder be synced."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

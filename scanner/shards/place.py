@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from scanner.durable import sync_folder
 from scanner.errors import InputError, ReportError
-from scanner.manifest import sync_folder
 from scanner.remote.source import open_filesystem
 from scanner.remote.urls import is_url, local_path, redact
 

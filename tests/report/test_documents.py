@@ -36,6 +36,7 @@ from scanner.report.jsonl_report import JsonlReport, RunReport
 from scanner.report.paths_report import PathsReport
 from scanner.report.table_report import TableReport
 from scanner.schema import load_schema
+from tests.fakes import MemoryOutput
 
 RUN = RunInfo("1.0", ("dfscan", "x"), "2026-01-01T00:00:00Z", "m@0123456789ab", "P", "cpu", 0.9, 0.5, 0.01, 2, 8)
 SUMMARY = Summary(1, 0, 0, 1, 0, {}, {}, {}, {}, 0, 0.5, None)
@@ -50,27 +51,9 @@ paths = st.one_of(
 texts = st.text(max_size=30)
 
 
-class Memory:
-    """An Output that keeps the bytes."""
-
-    def __init__(self) -> None:
-        self.data = b""
-        self.committed = False
-
-    def write(self, data: bytes) -> None:
-        self.data += data
-
-    def flush(self) -> None: ...
-
-    def commit(self) -> None:
-        self.committed = True
-
-    def discard(self) -> None: ...
-
-
 def written(writer: Any, *results: FileResult, **options: Any) -> bytes:
     """What a writer makes of some records."""
-    output = Memory()
+    output = MemoryOutput()
     report: ReportWriter = writer(output, **options)
     report.begin(RUN)
     for result in results:
@@ -191,7 +174,7 @@ def test_the_schema_knows_every_status_label_reason_trust_and_stage() -> None:
 
 
 def test_run_and_summary_survive_undecodable_arguments() -> None:
-    output = Memory()
+    output = MemoryOutput()
     report = RunReport(output)
     report.begin(RunInfo("1", ("dfscan", "a\udcff"), "t", None, None, None, None, None, None, None, None))
     report.finish(SUMMARY)

@@ -40,6 +40,7 @@ from scanner.report import writer
 from scanner.report.html_report import HtmlReport
 from scanner.report.page_settings import PageSettings, byte_limit
 from scanner.summary import Tally
+from tests.fakes import MemoryOutput
 
 RUN = RunInfo(
     version="1.2.3",
@@ -55,28 +56,6 @@ RUN = RunInfo(
     batch_size=8,
     options={"flag": "unsure", "trust": "all", "model": "./my model"},
 )
-
-
-class Memory:
-    """An output that keeps its bytes."""
-
-    def __init__(self) -> None:
-        self.data = b""
-        self.committed = False
-        self.writes: list[int] = []
-
-    def write(self, data: bytes) -> None:
-        self.data += data
-        self.writes.append(len(data))
-
-    def flush(self) -> None:
-        """Nothing waits."""
-
-    def commit(self) -> None:
-        self.committed = True
-
-    def discard(self) -> None:
-        self.data = b""
 
 
 class Parsed(HTMLParser):
@@ -123,8 +102,8 @@ class Parsed(HTMLParser):
         return json.loads(self.blocks[f"dfscan-{name}"])
 
 
-def page(results: list[FileResult], run: RunInfo = RUN, **settings: Any) -> tuple[Parsed, Memory]:
-    output = Memory()
+def page(results: list[FileResult], run: RunInfo = RUN, **settings: Any) -> tuple[Parsed, MemoryOutput]:
+    output = MemoryOutput()
     report = HtmlReport(output, PageSettings(**settings))
     report.begin(run)
     tally = Tally(clock=lambda: 0.0)
@@ -164,7 +143,7 @@ def picture(path: Path, seed: int = 0, size: tuple[int, int] = (80, 60), **chang
 
 
 def test_page_is_what_dash_o_html_writes() -> None:
-    report = writer(".html", Memory())
+    report = writer(".html", MemoryOutput())
     assert isinstance(report, HtmlReport)
     report.discard()
 
@@ -387,7 +366,7 @@ def test_a_page_of_a_thousand_pictures_stays_below_15_megabytes(monkeypatch: pyt
 
 def test_memory_does_not_grow_with_the_records() -> None:
     def peak(count: int) -> int:
-        output = Memory()
+        output = MemoryOutput()
         report = HtmlReport(output, PageSettings(most_records=50, thumbnails=20))
         report.begin(RUN)
         tracemalloc.start()
@@ -462,7 +441,7 @@ def test_heat_maps_come_along_where_there_are_any(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_of_a_page_that_was_given_up() -> None:
-    output = Memory()
+    output = MemoryOutput()
     report = HtmlReport(output)
     report.begin(RUN)
     report.add(scanned())
@@ -472,4 +451,4 @@ def test_nothing_is_left_of_a_page_that_was_given_up() -> None:
 
 def test_a_page_without_conditions_is_refused() -> None:
     with pytest.raises(ReportError):
-        HtmlReport(Memory()).finish(Tally().summary(expected_fpr=None))
+        HtmlReport(MemoryOutput()).finish(Tally().summary(expected_fpr=None))
