@@ -49,6 +49,7 @@ class OnnxClassifier:
         self._session = _open_session(onnxruntime, model, device, threads)
         self.provider: str = self._session.get_providers()[0]
         self._memory = device_memory or memory_of(self.provider)
+        self._rows = _rows_a_run(model) if self.provider == PROVIDERS[Device.CPU] and device_memory is None else None
         self._values: Any = onnxruntime.OrtValue
         inputs = {value.name: value.type for value in self._session.get_inputs()}
         self._takes_group = "group" in inputs
@@ -57,6 +58,13 @@ class OnnxClassifier:
 
     def classify(self, pixels: NDArray[np.uint8], groups: NDArray[np.int32]) -> NDArray[np.float32]:
         """Logit float32 [N] or [N, 1 + F]; see Classifier."""
+        rows = self._rows or len(pixels)
+        if len(pixels) > rows:
+            starts = range(0, len(pixels), rows)
+            return np.concatenate([self._run(pixels[at : at + rows], groups[at : at + rows]) for at in starts])
+        return self._run(pixels, groups)
+
+    def _run(self, pixels: NDArray[np.uint8], groups: NDArray[np.int32]) -> NDArray[np.float32]:
         feed: dict[str, Any] = {"image": pixels}
         if self._takes_group:
             feed["group"] = groups
@@ -98,6 +106,21 @@ def scanned_graph(model: Model, outputs: Collection[str]) -> str | bytes:
     whole = model.graph.read_bytes()
     part = with_outputs(whole, outputs)
     return str(model.graph) if part is whole else part
+
+
+def _rows_a_run(model: Model) -> int | None:
+    """Views that one run on a CPU takes at most; None: as many as there are.
+
+    What the early layers of a float network make of more views than two outgrows a core's cache, and every layer waits
+    for memory: 8 views at once take 15 % longer than two by two. Bytes are a quarter of that, and gain from company.
+    """
+    with open(model.graph, "rb") as file:
+        quantised = b"DequantizeLinear" in file.read(_NODES)
+    return None if quantised else 2
+
+
+_NODES = 1 << 20
+"""Bytes at the beginning of a graph's file that hold its nodes; the weights come after them."""
 
 
 def check_form(model: Model, inputs: Mapping[str, str], outputs: Collection[str], *, image: str) -> None:
@@ -158,12 +181,17 @@ def _engine_cache(device: Device) -> str | None:
 
 
 def _session_options(onnxruntime: Any, threads: int) -> Any:
-    """One thread a session and no spinning: workers share the cores, and a spinning thread takes them from decoding."""
+    """One thread a session and no spinning: workers share the cores, and a spinning thread takes them from decoding.
+
+    Logits of an 8-bit network are the same on every x86-64 CPU.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Without VNNI, 8-bit products are added up in 16 bits that may overflow, unless the exact way is asked for.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 4
     return options
 

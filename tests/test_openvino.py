@@ -15,6 +15,7 @@ from scanner.model import load_model
 from scanner.options import Device, ScanOptions
 from scanner.pipeline import Scan
 from scanner.records import ImageFile
+from scanner.walk import walk
 from tests.fakes import WHITE, picture
 
 
@@ -137,7 +138,7 @@ def test_its_results_are_not_taken_for_those_of_the_cpu(
         assert [result.cached for result in run] == [True]
     monkeypatch.setattr(LocalEngine, "open", lambda self: None)  # the extra need not be installed for this
     with Scan(ScanOptions(**given, device=Device.OPENVINO)) as run:
-        assert [type(item) for item in run._items()] == [ImageFile]
+        assert [type(item) for item in run._items(walk(run.options, missing=run._miss))] == [ImageFile]
 
 
 def test_the_real_one_agrees_with_onnx_runtime(tiny_model_dir: Path) -> None:

@@ -1,0 +1,66 @@
+"""What the network's session is given at once changes its speed, never its answers."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from scanner.classifier import OnnxClassifier
+from scanner.model import load_model
+from scanner.options import Device
+from tests.fakes import build_tiny_model
+
+
+class Watched:
+    """A session that notes how many rows it is given."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.rows: list[int] = []
+
+    def run(self, names: Any, feed: dict[str, Any]) -> Any:
+        self.rows.append(len(feed["image"]))
+        return self._session.run(names, feed)
+
+
+def views(count: int, size: int) -> tuple[Any, Any]:
+    rng = np.random.default_rng(count)
+    return rng.integers(0, 256, (count, size, size, 3), np.uint8), (np.arange(count) % 2).astype(np.int32)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_a_float_network_looks_at_two_views_at_once_and_says_the_same(tiny_model_dir: Path, count: int) -> None:
+    model = load_model(f"{tiny_model_dir}/")
+    classifier = OnnxClassifier(model, Device.CPU)
+    watched = classifier._session = Watched(classifier._session)
+    pixels, groups = views(count, model.views.size)
+    logits = classifier.classify(pixels, groups)
+    assert sum(watched.rows) == count and max(watched.rows) <= 2
+    whole = onnxruntime.InferenceSession(str(model.graph), providers=["CPUExecutionProvider"])
+    feed = {"image": pixels, "group": groups}
+    expected = whole.run(["logit"], {value.name: feed[value.name] for value in whole.get_inputs()})[0]
+    assert np.allclose(logits, expected.reshape(-1), atol=1e-5)
+
+
+def test_an_8_bit_network_looks_at_all_views_at_once_and_says_the_same(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx writes the graph of this test")
+    folder = build_tiny_model(tmp_path / "tiny")
+    graph = onnx.load(folder / "model.onnx")
+    cast = next(node for node in graph.graph.node if node.op_type == "Cast")
+    cast.CopyFrom(onnx.helper.make_node("DequantizeLinear", [cast.input[0], "step"], list(cast.output)))
+    graph.graph.initializer.append(onnx.helper.make_tensor("step", onnx.TensorProto.FLOAT, [], [1.0]))
+    onnx.save(graph, folder / "model.onnx")
+    card = json.loads((folder / "model.json").read_text())
+    card["sha256"] = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    (folder / "model.json").write_text(json.dumps(card))
+    model = load_model(f"{folder}/")
+    classifier = OnnxClassifier(model, Device.CPU)
+    watched = classifier._session = Watched(classifier._session)
+    pixels, groups = views(8, model.views.size)
+    logits = classifier.classify(pixels, groups)
+    assert watched.rows == [8]
+    assert np.allclose(logits, (pixels.reshape(8, -1).mean(axis=1) - 127.5) / 16, atol=1e-4)
