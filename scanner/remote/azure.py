@@ -27,7 +27,7 @@ class AzureStore:
             from scanner.errors import UsageError
 
             raise UsageError(
-                "az:// needs an account: AZURE_STORAGE_ACCOUNT_NAME or AZURE_STORAGE_CONNECTION_STRING"
+                "az:// needs an account that can be used: AZURE_STORAGE_ACCOUNT_NAME or AZURE_STORAGE_CONNECTION_STRING"
             ) from None
         # The SDK reads the first part of a blob before it answers, 32 MB unless told otherwise: too much for `idle`.
         self._fs.service_client._config.max_single_get_size = _FIRST_BYTES

@@ -39,8 +39,13 @@ class GcsStore:
         wanted = {"prefix": prefix, "maxResults": str(_PAGE), "fields": _FIELDS}
         if mark is not None:
             wanted["startOffset" if mark[0] == _FROM else "pageToken"] = mark[1:]
-        async with self._answer(f"b/{quote(bucket, safe='')}/o", wanted, {}) as answer:
-            told = json.loads(await within(self._idle, answer.read()))
+        try:
+            async with self._answer(f"b/{quote(bucket, safe='')}/o", wanted, {}) as answer:
+                told = json.loads(await within(self._idle, answer.read()))
+        except FetchError as error:
+            if error.reason is Reason.VANISHED:
+                raise FetchError(Reason.VANISHED, "no such bucket") from None
+            raise
         token = told.get("nextPageToken")
         return Page([_listed(item) for item in told.get("items", ())], None if token is None else _TOKEN + token)
 

@@ -108,7 +108,9 @@ def _translated(error: BaseException) -> BaseException:
         return _answered(error)
     if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
         return FetchError(Reason.UNREADABLE, f"no AWS credentials were found ({_PUBLIC})")
-    if isinstance(error, exceptions.ProfileNotFound | exceptions.NoRegionError | exceptions.ParamValidationError):
+    if isinstance(error, exceptions.ParamValidationError):
+        return FetchError(Reason.UNREADABLE, "no name that a bucket or an object can have")
+    if isinstance(error, exceptions.ProfileNotFound | exceptions.NoRegionError):
         return FetchError(Reason.UNREADABLE, " ".join(str(error).split()))
     if isinstance(error, exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError | TimeoutError):
         return FetchError(Reason.TIMEOUT, "the server does not answer", again=True)

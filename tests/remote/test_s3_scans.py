@@ -95,6 +95,7 @@ def test_new_only_reports_an_object_once(s3: Objects, run_cli: RunCli, clean_tre
     [
         ("s3://nowhere/up", "s3://nowhere/up: no such bucket"),
         ("s3://pics/none", "s3://pics/none: no such object or folder"),
+        ("s3://no_bucket!/a", "s3://no_bucket!/a: no name that a bucket or an object can have"),
         ("s3://", "name a bucket"),
     ],
 )
