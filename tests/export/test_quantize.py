@@ -90,3 +90,44 @@ def test_int8_needs_a_converted_run(run: Run, tmp_path: Path) -> None:
     run.graph.unlink()
     with pytest.raises(InputError, match="convert"):
         quantize_run(run, tmp_path / "int8")
+
+
+def test_convolutions_are_int8_from_the_pixels_on_and_all_else_is_float(tmp_path: Path) -> None:
+    import numpy as np
+    import onnx
+    import onnxruntime
+
+    from export.network import build_network
+    from export.network_config import Backbone, NetworkConfig
+    from export.quantize import quantize
+    from export.to_onnx import convert
+
+    keras.utils.set_random_seed(0)
+    config = NetworkConfig(Backbone.EFFICIENTNET_LITE0, blocks=(1,), hidden=8, groups=1, size=32)
+    convert(build_network(config).model, tmp_path / "float.onnx")
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (16, 1, 1, 3), np.uint8) // 2 + rng.integers(0, 128, (16, 32, 32, 3), np.uint8)
+    quantize(tmp_path / "float.onnx", tmp_path / "int8.onnx", pixels, np.zeros(16, np.int32))
+
+    graph = onnx.load(tmp_path / "int8.onnx").graph
+    maker = {name: node for node in graph.node for name in node.output}
+    constants = {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    assert len(convolutions) == 6
+    assert {maker[name].op_type for node in convolutions for name in node.input[:2]} == {"DequantizeLinear"}
+    assert not any(node.op_type == "Clip" for node in graph.node)
+    products = [node for node in graph.node if node.op_type in ("MatMul", "Gemm")]
+    assert products and not any(
+        maker[name].op_type == "DequantizeLinear" for node in products for name in node.input if name in maker
+    )
+    step, zero = (constants[name] for name in maker[convolutions[0].input[0]].input[1:])
+    assert (float(step), int(zero)) == (1 / 128, 127)
+
+    logits = [
+        onnxruntime.InferenceSession(tmp_path / f"{kind}.onnx", providers=["CPUExecutionProvider"]).run(
+            ["logit"], {"image": pixels}
+        )[0]
+        for kind in ("float", "int8")
+    ]
+    assert np.corrcoef(*logits)[0, 1] > 0.95
+    assert not np.array_equal(*logits)
