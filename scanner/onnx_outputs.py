@@ -37,6 +37,18 @@ def with_outputs(data: bytes, wanted: Collection[str]) -> bytes:
     return b"".join(pieces) if changed else data
 
 
+def output_names(data: bytes) -> list[str]:
+    """Names of what a serialised ModelProto's graph gives; raises ValueError where the bytes are no such message."""
+    view = memoryview(data)
+    return [
+        _name(view, at, end)
+        for field, kind, _, start, stop in _fields(view, 0, len(data))
+        if field == _MODEL_GRAPH and kind == _LENGTH
+        for inner, _, _, at, end in _fields(view, start, stop)
+        if inner == _GRAPH_OUTPUT
+    ]
+
+
 def _cut(view: memoryview, start: int, end: int, wanted: Collection[str]) -> bytes | None:
     """The GraphProto between two places without what is not wanted; None where all of it is."""
     fields = list(_fields(view, start, end))

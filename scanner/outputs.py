@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from scanner.errors import ReportError
 from scanner.records import FileResult, RunInfo, Status, Summary
@@ -17,6 +17,9 @@ from scanner.report.interface import Output, ReportWriter
 from scanner.report.page_settings import PageSettings
 from scanner.report_options import Only, ReportOptions
 from scanner.terminal import is_terminal, use_colour
+
+if TYPE_CHECKING:
+    from scanner.report.heatmap import HeatmapSource
 
 Around = Callable[[], AbstractContextManager[object]]
 
@@ -28,12 +31,15 @@ class ReaderGone(Exception):
 class Reports:
     """All writers of a run, the one on standard output included; a context manager that leaves no half report."""
 
-    def __init__(self, options: ReportOptions, around: Around) -> None:
+    def __init__(self, options: ReportOptions, around: Around, heatmaps: HeatmapSource | None = None) -> None:
         """Open every target. `around` wraps each write to a terminal, so that a progress line makes way.
+
+        `heatmaps`: where pages get their heat maps from.
 
         Raises ReportError where a target cannot be written.
         """
         self._only = options.only
+        self._heatmaps = heatmaps
         self._stdout: ReportWriter | None = None
         self._stdout_only = options.only
         self._writers: list[ReportWriter] = []
@@ -78,7 +84,8 @@ class Reports:
 
     def _open(self, target: str, options: ReportOptions) -> None:
         beside = companion(target) if is_replaceable(target) else None
-        page = PageSettings(folder=os.path.dirname(target), thumbnails=options.thumbnails)  # noqa: PTH120 - as given
+        folder = os.path.dirname(target)  # noqa: PTH120 - as given
+        page = PageSettings(folder=folder, thumbnails=options.thumbnails, heatmaps=self._heatmaps)
         self._writers.append(writer(ending(target), open_output(target), page))
         if beside is not None:
             self._writers.append(_run_report(open_output(beside)))

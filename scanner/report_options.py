@@ -30,6 +30,8 @@ class ReportOptions:
     """Files, each in the format of its ending."""
     thumbnails: int = DEFAULT_THUMBNAILS
     """Pictures in an HTML report at most."""
+    heatmaps: bool = False
+    """Whether an HTML report shows where the scores of what was found come from."""
     summary: str | None = None
     only: Only | None = None
     print0: bool = False
@@ -53,6 +55,8 @@ class ReportOptions:
         if self.thumbnails < 0:
             raise UsageError(f"--thumbnails must be at least 0, not {self.thumbnails}")
         check_targets(self.output, self.summary)
+        if self.heatmaps and not self.thumbnail_bytes:
+            raise UsageError("--heatmaps is for the pictures of a page: give -o FILE.html")
 
     @property
     def thumbnail_bytes(self) -> int:

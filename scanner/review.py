@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +10,10 @@ from pathlib import PurePath
 
 from scanner import __version__, messages
 from scanner.baseline import Decisions, apply_baseline, read_decisions
+from scanner.engine.heating import ModelHeatmaps
 from scanner.errors import UsageError
+from scanner.limits import Limits
+from scanner.model import load_model
 from scanner.records import FileResult, RunInfo, Summary
 from scanner.report.atomic import open_output
 from scanner.report.html_report import HtmlReport
@@ -18,11 +22,13 @@ from scanner.report.read_back import read_records, read_run
 from scanner.summary import Tally
 
 
-def write_review(report: str, target: str | None, *, thumbnails: int, baseline: str | None, root: str) -> None:
+def write_review(
+    report: str, target: str | None, *, thumbnails: int, baseline: str | None, root: str, heatmaps: str | None = None
+) -> None:
     """Write the page of the JSONL report `report` to `target`, or beside the report where that is None.
 
-    `thumbnails`: pictures at most; `baseline`: a decisions file; `root`: folder that relative paths start from.
-    Raises UsageError, InputError or ReportError.
+    `thumbnails`: pictures at most; `baseline`: a decisions file; `root`: folder that relative paths start from;
+    `heatmaps`: the model that makes heat maps. Raises UsageError, InputError, ModelError or ReportError.
     """
     target = target or str(PurePath(report).with_suffix(".html"))
     if PurePath(target).suffix.lower() not in (".html", ".htm"):
@@ -39,13 +45,17 @@ def write_review(report: str, target: str | None, *, thumbnails: int, baseline: 
         thumbnails=thumbnails,
         decisions=decisions,
     )
-    page = HtmlReport(open_output(target), settings)
-    try:
-        page.begin(run)
-        page.finish(_counted(page, records, run, summary))
-    except BaseException:
-        page.discard()
-        raise
+    with contextlib.ExitStack() as stack:
+        if heatmaps is not None:
+            source = ModelHeatmaps(load_model(heatmaps), heatmaps, Limits())
+            settings = replace(settings, heatmaps=stack.enter_context(source))
+        page = HtmlReport(open_output(target), settings)
+        try:
+            page.begin(run)
+            page.finish(_counted(page, records, run, summary))
+        except BaseException:
+            page.discard()
+            raise
     _report(page, target)
 
 

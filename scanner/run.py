@@ -28,6 +28,7 @@ from scanner.terminal import Display, is_terminal
 from scanner.walk import walk
 
 if TYPE_CHECKING:
+    from scanner.engine.heating import ModelHeatmaps
     from scanner.pipeline import Scan
 
 
@@ -50,7 +51,8 @@ def run_scan(
     """
     with contextlib.ExitStack() as stack:
         interrupts = stack.enter_context(Interrupts())
-        reports = stack.enter_context(Reports(wanted, display.aside))
+        heatmaps = stack.enter_context(_heatmaps(options)) if wanted.heatmaps else None
+        reports = stack.enter_context(Reports(wanted, display.aside, heatmaps))
         actions = stack.enter_context(open_actions(placing, options.paths, wait=options.wait))
         with interrupts.waiting():
             from scanner.pipeline import Scan
@@ -76,6 +78,15 @@ def run_scan(
             exit_zero=wanted.exit_zero,
             ignore_errors=wanted.ignore_errors,
         )
+
+
+def _heatmaps(options: ScanOptions) -> ModelHeatmaps:
+    from scanner.engine.heating import ModelHeatmaps
+    from scanner.limits import Limits
+    from scanner.model import load_model
+
+    limits = Limits(max_pixels=options.max_pixels, max_bytes=options.max_bytes)
+    return ModelHeatmaps(load_model(options.model), options.model, limits)
 
 
 class _Run:

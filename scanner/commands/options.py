@@ -22,7 +22,9 @@ _PLACING = "Flagged files"
 _LIMITS = "Limits for one picture"
 _MESSAGES = "Messages and exit code"
 
-Paths = Annotated[list[str] | None, typer.Argument(metavar="PATH", help="Pictures, folders and URLs.", show_default=False)]
+Paths = Annotated[
+    list[str] | None, typer.Argument(metavar="PATH", help="Pictures, folders and URLs.", show_default=False)
+]
 FilesFrom = Annotated[
     str | None,
     typer.Option(
@@ -129,6 +131,13 @@ Output = Annotated[
 Thumbnails = Annotated[
     int, typer.Option(metavar="N", rich_help_panel=_REPORT, help="Pictures in an .html report at most, flagged first.")
 ]
+Heatmaps = Annotated[
+    bool,
+    typer.Option(
+        "--heatmaps", rich_help_panel=_REPORT,
+        help="In an .html report, show where the score of each picture found comes from (a second look at it).",
+    ),
+]  # fmt: skip
 SummaryFile = Annotated[
     str | None,
     typer.Option("--summary", metavar="FILE", rich_help_panel=_REPORT, help="Write run and summary as JSON."),

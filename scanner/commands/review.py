@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from scanner.commands.command import Command
+from scanner.options import DEFAULT_MODEL
 from scanner.report.page_settings import DEFAULT_THUMBNAILS
 
 
@@ -25,18 +26,26 @@ def review(
     root: Annotated[
         str, typer.Option(metavar="DIR", help="Folder where the scan was run, for relative paths. [default: this one]")
     ] = "",
+    heatmaps: Annotated[
+        bool, typer.Option("--heatmaps", help="Show where the score of each picture found comes from.")
+    ] = False,
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME|DIR", help="The model of the scan, which makes the heat maps.")
+    ] = DEFAULT_MODEL,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on standard error.")] = False,
 ) -> None:
     """Build the review sheet of an earlier report: one HTML page with pictures, for a browser.
 
-    Pictures are read again from their files, those that have not changed since; nothing is scanned. Exits with 0
+    Pictures are read again from their files, those that have not changed since; nothing is scanned, but heat maps take
+    a second look at what was found. Exits with 0
     whether or not something is flagged.
     """
     from scanner import messages
     from scanner.review import write_review
 
     messages.configure(quiet=quiet)
-    write_review(report, output, thumbnails=thumbnails, baseline=baseline, root=root)
+    maps = model if heatmaps else None
+    write_review(report, output, thumbnails=thumbnails, baseline=baseline, root=root, heatmaps=maps)
 
 
 def register(app: typer.Typer) -> None:

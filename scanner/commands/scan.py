@@ -54,6 +54,7 @@ def scan(
     format: opt.Format = None,
     output: opt.Output = None,
     thumbnails: opt.Thumbnails = DEFAULT_THUMBNAILS,
+    heatmaps: opt.Heatmaps = False,
     only: opt.OnlySome = None,
     print0: opt.Print0 = False,
     summary: opt.SummaryFile = None,

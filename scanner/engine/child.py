@@ -8,7 +8,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from scanner.engine.wire import Begun, Done, Draw, Ready, Refused, Start, StartDrawing, Task, receive, send
+from scanner.engine.wire import (
+    Begun,
+    Done,
+    Draw,
+    Heat,
+    Heated,
+    Ready,
+    Refused,
+    Start,
+    StartDrawing,
+    StartHeating,
+    Task,
+    receive,
+    send,
+)  # fmt: skip
 from scanner.errors import DfscanError
 
 if TYPE_CHECKING:
@@ -29,6 +43,8 @@ def main() -> None:
         _serve(start, source, sink)
     elif isinstance(start, StartDrawing):
         _draw(start, source, sink)
+    elif isinstance(start, StartHeating):
+        _heat(start, source, sink)
 
 
 def _serve(start: Start, source: BinaryIO, sink: BinaryIO) -> None:
@@ -76,6 +92,25 @@ def _draw(start: StartDrawing, source: BinaryIO, sink: BinaryIO) -> None:
     send(sink, Ready(""))
     while isinstance(task := receive(source), Draw):
         send(sink, draw(task, start.limits))
+
+
+def _heat(start: StartHeating, source: BinaryIO, sink: BinaryIO) -> None:
+    """Look a second time at pictures of a page, for where their scores come from."""
+    from scanner.decode import init_worker
+    from scanner.heat import Heater, heat_of
+    from scanner.model import load_model
+
+    init_worker()
+    try:
+        heater = Heater(load_model(start.model))
+    except DfscanError as error:
+        send(sink, Refused(type(error).__name__, str(error)))
+        return
+    _limit_memory(start.max_memory)
+    send(sink, Ready(""))
+    while isinstance(task := receive(source), Heat):
+        found = heat_of(task.path, task.sha256, heater, start.limits)
+        send(sink, Heated() if found is None else Heated(found[0], found[1].tobytes(), found[1].shape[1]))
 
 
 def _limit_memory(more: int | None) -> None:

@@ -121,6 +121,35 @@ class Drawn:
     why: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StartHeating:
+    """First message to a child that makes heat maps."""
+
+    model: str
+    """As for Start."""
+    limits: Limits
+    max_memory: int | None
+    """As for Start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """A picture whose heat map is asked for, if the file still holds the content that was scanned."""
+
+    path: str
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heated:
+    """The logit of a second look and the heat map, or nothing where the picture is not there any more."""
+
+    logit: float = 0.0
+    rows: bytes | None = None
+    """float32, row by row."""
+    columns: int = 0
+
+
 def send(stream: BinaryIO, message: Any) -> None:
     """Write one frame; raises OSError where the other side is gone."""
     body = pickle.dumps(message, protocol=5)
