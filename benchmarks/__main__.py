@@ -2,7 +2,8 @@
 
     python -m benchmarks                        every part
     python -m benchmarks bound-shipped startup  these parts
-    python -m benchmarks page                   docs/performance.md from the newest results
+    python -m benchmarks scale-simulation ray-chaos ray-throughput    many machines: only by name
+    python -m benchmarks page                   docs/performance.md and docs/scale.md from the newest results
 
 Pictures and networks are made in --work and used again; --pictures WEB CAMERA takes folders instead. A result is a
 JSON file whose name tells its conditions. Needs the extra [export].
@@ -18,7 +19,11 @@ from pathlib import Path
 from benchmarks.page import write_page
 from benchmarks.parts import PARTS, Bench
 from benchmarks.results import conditions, store
+from benchmarks.scale_page import write_scale_page
+from benchmarks.scale_parts import SCALE_PARTS, bench_without_keras
 from benchmarks.subjects import one_view, shipped
+
+_ALL = {**PARTS, **SCALE_PARTS}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}, page; default: all")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"any of {', '.join(_ALL)}, page; default: the first {len(PARTS)}"
+    )
     parser.add_argument("--work", type=Path, default=Path("benchmarks/scratch"), help="pictures and networks")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="where the page goes")
@@ -35,21 +42,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of pictures")
     args = parser.parse_args(arguments)
-    wanted = args.parts or [*PARTS, "page"]
-    if unknown := set(wanted) - {*PARTS, "page"}:
+    wanted = [name.replace("_", "-") for name in args.parts] or [*PARTS, "page"]
+    if unknown := set(wanted) - {*_ALL, "page"}:
         parser.error(f"no part is named {', '.join(sorted(unknown))}")
     if measured := [name for name in wanted if name != "page"]:
         work = args.work.absolute()
         work.mkdir(parents=True, exist_ok=True)
         folders = tuple(folder.absolute() for folder in args.pictures)
-        bench = Bench(work, shipped(work, args.model), one_view(work), args.rounds, args.scale, folders)
+        if set(measured) <= set(SCALE_PARTS):
+            bench = bench_without_keras(work, args.model, args.rounds, args.scale)
+        else:
+            bench = Bench(work, shipped(work, args.model), one_view(work), args.rounds, args.scale, folders)
         for name in measured:
             under = conditions(bench)
-            figures = PARTS[name](bench)
+            figures = _ALL[name](bench)
             print(json.dumps({name: figures}, indent=1), flush=True)
             print(store(args.results, name, under, figures), file=sys.stderr)
     if "page" in wanted:
         print(write_page(args.results, args.docs), file=sys.stderr)
+        print(write_scale_page(args.results, args.docs), file=sys.stderr)
     return 0
 
 

@@ -120,7 +120,7 @@ _PICTURES = {"web": "500 x 375 pixels", "camera": "12 megapixels"}
 
 def write_page(results: Path, docs: Path) -> Path:
     """Write the page and its plots below `docs`; returns the page."""
-    found = newest(results)
+    found = {part: result for part, result in newest(results).items() if part in _SECTIONS}
     docs.mkdir(parents=True, exist_ok=True)
     sections = [_HEAD, _conditions(found), _bounds(found)]
     for part, section in _SECTIONS.items():

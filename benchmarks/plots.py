@@ -39,5 +39,31 @@ def plot_curve(curve: dict[str, Any], path: Path) -> None:
     _save(figure, path)
 
 
+def plot_scale(
+    plans: list[dict[str, Any]], sizes: list[dict[str, Any]], lives: list[dict[str, Any]], path: Path
+) -> None:
+    """Simulated clusters: rate against workers, and the share of time that is of use against the size of shards."""
+    figure = Figure(figsize=(9.6, 4.0), layout="constrained")
+    rates, use = figure.subplots(1, 2)
+    for pictures in sorted({plan["pictures"] for plan in plans}):
+        curve = [plan for plan in plans if plan["pictures"] == pictures]
+        workers = [plan["workers"] for plan in curve]
+        rates.loglog(workers, [plan["pictures_per_second"] for plan in curve], "o-", label=f"{pictures:,} pictures")
+    single = plans[0]["pictures_per_second"] / plans[0]["workers"]
+    most = max(plan["workers"] for plan in plans)
+    rates.loglog([1, most], [single, single * most], "--", color="grey", label="perfect")
+    rates.set(xlabel="workers (cores)", ylabel="pictures a second", title="Rate")
+    use.semilogx([plan["shard"] for plan in sizes], [plan["of_use"] for plan in sizes], "o-", label="20 h a worker")
+    for hours in sorted({plan["lifetime_hours"] for plan in lives}):
+        curve = [plan for plan in lives if plan["lifetime_hours"] == hours]
+        label = f"{hours:g} h a worker"
+        use.semilogx([plan["shard"] for plan in curve], [plan["of_use"] for plan in curve], "s--", label=label)
+    use.set(xlabel="files a shard", ylabel="share of the workers' time", ylim=(0, 1), title="Of use, 256 workers")
+    for axes in (rates, use):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    _save(figure, path)
+
+
 def _save(figure: Figure, path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})

@@ -144,6 +144,10 @@ class RayEngine:
         """Scan shards; yields each as its part is in place, in whatever order that happens."""
         return _Run(self, manifest, list(numbers)).results()
 
+    def write(self, manifest: Manifest, number: int, rows: list[FileResult]) -> ShardDone:
+        """Put the part of a shard that came in pieces in its place."""
+        return write_part(manifest, number, rows)
+
     def close(self) -> None:
         """Leave the cluster, which ends this run's actors."""
         self.ray.shutdown()
@@ -275,7 +279,7 @@ class _Run:
         if pieces is not None and len(rows) == self._manifest.rows_of(number):
             del self._pieces[number]
             self._left -= 1
-            yield write_part(self._manifest, number, rows)
+            yield self._engine.write(self._manifest, number, rows)
 
 
 def _check_answers(address: str) -> None:

@@ -14,7 +14,7 @@ from scanner.errors import UsageError
 from scanner.remote.urls import is_url
 
 DEFAULT_SHARD_SIZE = 1000
-"""Rows a shard: the shipped model takes a core one to two minutes for them, which is what a killed worker costs."""
+"""Rows a shard: the shipped model takes a core about a minute for them, which is what a killed worker costs."""
 MOST_SHARD_ROWS = 100_000
 """The rows of a shard are held in memory until its part is written: about 1 kB each."""
 

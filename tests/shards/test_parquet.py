@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from scanner.records import FileResult, Status
 from tests.conftest import RunCli
-from tests.shards.conftest import lines, parts
+from tests.shards.conftest import ROOT, lines, parts
 
 HAS_PYARROW = importlib.util.find_spec("pyarrow") is not None
 
@@ -51,7 +52,7 @@ def test_the_columns_are_the_keys_of_the_record() -> None:
 
 
 def test_duckdb_and_pyarrow_read_the_folder(out: Path) -> None:
-    duckdb = pytest.importorskip("duckdb", reason="group `extras`")
+    duckdb = pytest.importorskip("duckdb", reason="group `stores`")
     import pyarrow.dataset as dataset
 
     counted: list[Any] = duckdb.sql(f"SELECT status, count(*) FROM '{out}/*.parquet' GROUP BY 1 ORDER BY 1").fetchall()
@@ -64,6 +65,17 @@ def test_duckdb_and_pyarrow_read_the_folder(out: Path) -> None:
 
 
 def test_pandas_reads_the_folder(out: Path) -> None:
-    pandas = pytest.importorskip("pandas", reason="group `extras`")
+    pandas = pytest.importorskip("pandas", reason="group `stores`")
     frame = pandas.read_parquet(out)
     assert len(frame) == 30 and frame["flagged"].sum() == (frame["label"] == "ai-generated").sum() > 0
+
+
+def test_the_recipes_of_the_documentation_run(out: Path) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="group `stores`")
+    page = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```sql\n(.*?)```", page, re.S)
+    statements = [text for text in block.split(";\n") if "SELECT" in text]
+    assert len(statements) == 5
+    answers = [duckdb.sql(text.replace("'results/", f"'{out}/")).fetchall() for text in statements]
+    assert len(answers[0]) > 0 and answers[1] == [("empty", 2), ("truncated", 1)]
+    assert len(answers[2]) == 3  # white, grey and black, many times each
