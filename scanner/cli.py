@@ -98,7 +98,7 @@ def _usage_message(error: typer.TyperException) -> str:
     """A usage error on one line, and where to read on."""
     message = " ".join(error.format_message().split()).replace("Value error, ", "").rstrip(".")
     context = getattr(error, "ctx", None)
-    return f"{message} (see {context.command_path if context else 'dfscan'} --help)"
+    return f"{message}; see {context.command_path if context else 'dfscan'} --help"
 
 
 def _fail(message: str, code: int = ExitCode.ERROR) -> int:

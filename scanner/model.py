@@ -206,8 +206,12 @@ def load_model(name: str) -> Model:
     folder = find_model(name)
     try:
         card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder}: model.json cannot be read: {error}") from error
+    except FileNotFoundError as error:
+        raise ModelError(f"{folder}: no model: there is no model.json") from error
+    except OSError as error:
+        raise ModelError(f"{folder}: model.json cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ModelError(f"{folder}: model.json is no JSON: {error}") from error
     try:
         if card["format"] != FORMAT:
             raise ModelError(f"{folder}: model.json has format {card['format']!r}, this dfscan reads {FORMAT}")
@@ -241,7 +245,7 @@ def _verify_graph(model: Model) -> None:
     try:
         graph = model.graph.read_bytes()
     except OSError as error:
-        raise ModelError(f"{model.folder}: model.onnx cannot be read: {error}") from error
+        raise ModelError(f"{model.folder}: model.onnx cannot be read: {error.strerror or error}") from error
     digest = hashlib.sha256(graph).hexdigest()
     if digest != model.sha256:
         raise ModelError(

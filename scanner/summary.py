@@ -76,7 +76,9 @@ class Tally:
 def summary_lines(summary: Summary, *, expected_fpr: float | None) -> list[str]:
     """The summary for a person, each line at most 80 columns for counts below ten million."""
     begin = "Interrupted after" if summary.interrupted else "Looked at"
-    lines = [f"{begin} {count_files(summary.found)} in {duration(summary.seconds)}{_rate(summary)}."]
+    lines = [f"{begin} {count_files(summary.found)} in {duration(summary.seconds)}{_pace(summary)}."]
+    if not summary.found:
+        return lines
     lines += _counted("scanned", summary.scanned, summary.labels)
     if summary.failed:
         lines += _counted("failed", summary.failed, summary.failures)
@@ -117,10 +119,14 @@ def count_files(count: int) -> str:
     return f"{count:,} file" if count == 1 else f"{count:,} files"
 
 
-def _rate(summary: Summary) -> str:
-    pace = summary.scanned / summary.seconds if summary.seconds > 0 else 0.0
-    rate = f" ({pace:,.{0 if pace >= 100 else 1}f} pictures/s)" if pace else ""
-    return f"{rate}, {summary.cached:,} known from before" if summary.cached else rate
+def rate(summary: Summary) -> str:
+    """Behind a time, the pace: ` (12.5 pictures/s)`; what the cache knew is not counted, and where it knew all, ``."""
+    pace = max(0, summary.scanned - summary.cached) / summary.seconds if summary.seconds > 0 else 0.0
+    return f" ({pace:,.{0 if pace >= 100 else 1}f} pictures/s)" if pace else ""
+
+
+def _pace(summary: Summary) -> str:
+    return rate(summary) + (f", {summary.cached:,} known from before" if summary.cached else "")
 
 
 def _counts(counts: dict[str, int]) -> str:

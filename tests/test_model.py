@@ -92,3 +92,13 @@ def test_every_shipped_model_loads_and_has_its_card() -> None:
         assert (SHIPPED / name / "MODEL_CARD.md").read_text(encoding="utf-8").startswith("# ")
         assert 0.01 in [row.max_fpr for row in model.thresholds]
         assert 0.05 in [row.max_fpr for row in model.thresholds]
+
+
+def test_what_is_wrong_with_a_folder_is_said_once(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError) as missing:
+        load_model(f"{tmp_path / 'empty'}/")
+    assert str(missing.value) == f"{tmp_path / 'empty'}: no model: there is no model.json"
+    (folder / "model.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"model\.json is no JSON: Expecting property name .* line 1"):
+        load_model(str(folder))

@@ -68,3 +68,26 @@ def test_a_threshold_set_outright_promises_no_false_alarms() -> None:
 )
 def test_durations(seconds: float, said: str) -> None:
     assert duration(cast(float, seconds)) == said
+
+
+def test_a_rate_is_that_of_pictures_that_were_looked_at_anew() -> None:
+    time = iter((0.0, 2.0))
+    tally = Tally(clock=lambda: next(time))
+    for number in range(10):
+        tally.add(FileResult("x", Status.SCANNED, label=Label.REAL, cached=number < 6))
+    assert summary_lines(tally.summary(expected_fpr=None), expected_fpr=None)[0] == (
+        "Looked at 10 files in 2.0 s (2.0 pictures/s), 6 known from before."
+    )
+    time = iter((0.0, 2.0))
+    tally = Tally(clock=lambda: next(time))
+    tally.add(FileResult("x", Status.SCANNED, label=Label.REAL, cached=True))
+    tally.add(FileResult("y", Status.FAILED, error=Failure(Stage.DECODE, Reason.CORRUPT), cached=True))
+    assert summary_lines(tally.summary(expected_fpr=None), expected_fpr=None)[0] == (
+        "Looked at 2 files in 2.0 s, 2 known from before."
+    )
+
+
+def test_where_nothing_was_found_no_zeros_are_counted() -> None:
+    time = iter((0.0, 2.0))
+    summary = Tally(clock=lambda: next(time)).summary(expected_fpr=0.01)
+    assert summary_lines(summary, expected_fpr=0.01) == ["Looked at 0 files in 2.0 s."]

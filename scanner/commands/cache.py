@@ -44,9 +44,10 @@ def info(
 
         typer.echo(json.dumps({**dataclasses.asdict(known), "folder": visible(str(known.folder))}, indent=2))
     else:
+        folders = f"{known.directories} folder{'' if known.directories == 1 else 's'}"
         typer.echo(f"{'Folder:':<13}{visible(str(known.folder))}")
         typer.echo(f"{'Size:':<13}{_megabytes(known.size)}")
-        typer.echo(f"{'Files:':<13}{known.files} in {known.directories} folders, {known.contents} contents")
+        typer.echo(f"{'Files:':<13}{known.files} in {folders}, {known.contents} contents")
         typer.echo(f"{'Reported:':<13}{known.reported} marks of --new-only")
         for scorer in known.scorers:
             views = f"views {scorer.views}, decoder {scorer.decoder}"

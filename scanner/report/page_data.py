@@ -12,7 +12,7 @@ from scanner.names import visible
 from scanner.records import FileResult, RunInfo, Summary, public_path
 from scanner.remote.urls import is_remote, local_path
 from scanner.report.document import clean, dump
-from scanner.summary import duration
+from scanner.summary import duration, rate
 
 _LONGEST_TEXT = 2000
 """Signs of one evidence's detail in the page: a generator's whole workflow may be a megabyte; the JSONL has it all."""
@@ -135,7 +135,7 @@ def conditions(run: RunInfo, summary: Summary, histogram_of: int) -> list[tuple[
 def _duration(summary: Summary) -> str | None:
     if not summary.seconds:
         return None
-    return f"{duration(summary.seconds)} ({summary.scanned / summary.seconds:,.1f} pictures/s)"
+    return f"{duration(summary.seconds)}{rate(summary)}"
 
 
 def _counts(counts: dict[str, int]) -> str:
