@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from scanner.engine.cpus import has_vnni
 from scanner.engine.providers import AUTO_ORDER, PROVIDERS, memory_of, provider_list
 from scanner.errors import DeviceError, ModelError
 from scanner.model import Model
@@ -190,8 +191,9 @@ def _session_options(onnxruntime: Any, threads: int) -> Any:
     options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Without VNNI, 8-bit products are added up in 16 bits that may overflow, unless the exact way is asked for.
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    if not has_vnni():
+        # 8-bit products are added up in 16 bits that may overflow, unless the exact and slower way is asked for.
+        options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 4
     return options
 

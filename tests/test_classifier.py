@@ -46,6 +46,20 @@ def test_a_float_network_looks_at_two_views_at_once_and_says_the_same(tiny_model
     assert np.allclose(logits, expected.reshape(-1), atol=1e-5)
 
 
+@pytest.mark.parametrize("vnni", [True, False])
+def test_8_bit_products_are_added_up_the_exact_way_where_the_cpu_might_overflow(
+    tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch, vnni: bool
+) -> None:
+    monkeypatch.setattr("scanner.classifier.has_vnni", lambda: vnni)
+    session = OnnxClassifier(load_model(f"{tiny_model_dir}/"), Device.CPU)._session
+    told = session.get_session_options()
+    if vnni:
+        with pytest.raises(RuntimeError, match="x64quantprecision"):
+            told.get_session_config_entry("session.x64quantprecision")
+    else:
+        assert told.get_session_config_entry("session.x64quantprecision") == "1"
+
+
 def test_an_8_bit_network_looks_at_all_views_at_once_and_says_the_same(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx", reason="onnx writes the graph of this test")
     folder = build_tiny_model(tmp_path / "tiny")
