@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.measure import ROOT
@@ -57,19 +57,28 @@ def workers() -> list[int]:
 
 
 class Killer(threading.Thread):
-    """Ends one worker after the other with SIGKILL, at random moments, until it is stopped."""
+    """Ends one worker after the other with SIGKILL, at random moments, until it is stopped.
 
-    def __init__(self, seed: int, seconds: float) -> None:
-        """`seconds`: mean time between two kills."""
+    On a machine that is slow for other work, nothing would ever get done between two kills at fixed times: so the next
+    worker dies some time after `progress()` has risen again.
+    """
+
+    def __init__(self, seed: int, seconds: float, progress: Callable[[], int]) -> None:
+        """`seconds`: mean time from a step forward to a kill."""
         super().__init__(daemon=True)
         self._random = random.Random(seed)
         self._seconds = seconds
+        self._progress = progress
         self._stopped = threading.Event()
         self.kills = {"actors": 0, "children": 0}
 
     def run(self) -> None:
         """Kill."""
+        before = 0
         while not self._stopped.wait(self._random.uniform(0.2, 1.8) * self._seconds):
+            now = self._progress()
+            if now <= before:
+                continue
             found = workers()
             if not found:
                 continue
@@ -78,6 +87,7 @@ class Killer(threading.Thread):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 self.kills["actors" if is_actor else "children"] += 1
+                before = now
 
     def stop(self) -> None:
         """Kill nobody any more."""

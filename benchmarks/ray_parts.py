@@ -50,7 +50,7 @@ def ray_chaos(work: Path, model: str, scale: float) -> dict[str, Any]:
         with cluster(2) as address:
             scan = [*place, "-o", "s3://pictures/out/", "--shard-size", str(_SHARD), "--engine", "ray",
                     "--ray-address", address]  # fmt: skip
-            killer = Killer(seed=1, seconds=8.0)
+            killer = Killer(seed=1, seconds=1.5, progress=lambda: _parts(client))
             killer.start()
             try:
                 begun = time.perf_counter()

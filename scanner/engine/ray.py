@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scanner import messages
+from scanner.engine.child_process import ChildRefusedError
 from scanner.engine.cpus import usable_cpus
 from scanner.errors import DfscanError, UsageError
 from scanner.options import Device, ScanOptions
@@ -203,12 +204,14 @@ class _Run:
         try:
             result = self._ray.get(answer)
         except self._ray.exceptions.RayTaskError as error:
-            raise _own(error) from error
+            own = _own(error)
+            if not isinstance(own, ChildRefusedError):
+                raise own from error
+            self._ray.kill(seat.actor)  # its child was ended before it could serve
+            yield from self._replaced(seat)
+            return
         except self._ray.exceptions.RayError:  # the actor, or its machine, is gone
-            self._died(seat.task)
-            self._start()
-            if seat.task is not None:
-                yield from self._settled(seat.task.number)
+            yield from self._replaced(seat)
             return
         if seat.task is None:
             self._served, self._failed_starts = True, 0
@@ -220,6 +223,13 @@ class _Run:
             self._pieces[seat.task.number].rows[seat.task.first] = result
             yield from self._settled(seat.task.number)
         self._give(seat.actor)
+
+    def _replaced(self, seat: _Seat) -> Iterator[ShardDone]:
+        """Another actor in the place of one that is gone, and what becomes of its task."""
+        self._died(seat.task)
+        self._start()
+        if seat.task is not None:
+            yield from self._settled(seat.task.number)
 
     def _give(self, actor: Any) -> None:
         """The next task for an actor; it ends where there is none."""

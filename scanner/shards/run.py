@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from scanner.summary import count_files, summary_lines
 from scanner.terminal import Display
 
 if TYPE_CHECKING:
+    from scanner.engine.ray import RayEngine
     from scanner.records import Summary
     from scanner.shards.scanning import ShardDone
 
@@ -152,25 +154,30 @@ def _open_engine(options: ScanOptions, sharding: ShardOptions, display: Display)
     elif sharding.engine is EngineName.RAY:
         from scanner.engine.ray import RayEngine
 
-        ray = RayEngine(options, sharding.ray_address)
-
-        def counted(manifest: Manifest, numbers: list[int]) -> Iterator[ShardDone]:
-            for shard in ray.run(manifest, numbers):
-                display.count(shard.rows, flagged=shard.flagged, failed=shard.failed)
-                yield shard
-
-        try:
-            yield _Engine(_SHARDS_A_WORKER * ray.workers * jobs, counted)
-        finally:
-            if ray.deaths:
-                messages.notice(f"{ray.deaths} workers ended before their time and were replaced.")
-            ray.close()
+        with open(os.devnull, "w") as null, contextlib.redirect_stdout(null):  # Ray has much to say, dfscan says it too
+            yield from _on_ray(RayEngine(options, sharding.ray_address), jobs, display)
     else:
         from scanner.pipeline import Scan
         from scanner.shards.scanning import scan_shards
 
         with Scan(options, progress=display, on_warning=messages.warning) as scan:
             yield _Engine(jobs, lambda manifest, numbers: scan_shards(manifest, numbers, scan))
+
+
+def _on_ray(ray: RayEngine, jobs: int, display: Display) -> Iterator[_Engine]:
+    """The engine on a cluster, which it leaves in the end; a worker's records are counted with its shard."""
+
+    def counted(manifest: Manifest, numbers: list[int]) -> Iterator[ShardDone]:
+        for shard in ray.run(manifest, numbers):
+            display.count(shard.rows, flagged=shard.flagged, failed=shard.failed)
+            yield shard
+
+    try:
+        yield _Engine(_SHARDS_A_WORKER * ray.workers * jobs, counted)
+    finally:
+        if ray.deaths:
+            messages.notice(f"{ray.deaths} workers ended before their time and were replaced.")
+        ray.close()
 
 
 def _say_manifest(manifest: Manifest, sharding: ShardOptions) -> None:

@@ -238,7 +238,7 @@ def test_nothing_to_scan_is_complete(run_cli: RunCli, tmp_path: Path) -> None:
         (("photos", "-o", "out/", "--new-only"), b"excludes --new-only"),
         (("photos", "-o", "out/", "--ray-address", "auto"), b"needs --engine ray"),
         (("photos", "-o", "s3://bucket/report.jsonl"), b"end it with /"),
-        (("-o", "out/"), b"no manifest yet"),
+        (("-o", "out/", "--parts", "jsonl"), b"no manifest yet"),
         (("merge", "photos"), b"no manifest"),
     ],
 )
