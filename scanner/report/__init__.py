@@ -37,10 +37,15 @@ _WRITERS = {
 PAGES = (".html", ".htm")
 
 
+def is_report(target: str) -> bool:
+    """Whether the ending of `-o TARGET` names a format."""
+    return PurePath(target).suffix.lower() in _WRITERS
+
+
 def ending(target: str) -> str:
     """The ending that names the format of `-o FILE`; raises UsageError for one that names none."""
     suffix = PurePath(target).suffix.lower()
-    if suffix not in _WRITERS:
+    if not is_report(target):
         known = ", ".join(sorted(_WRITERS))
         raise UsageError(f"-o {target}: no report format has the ending {suffix or '(none)'}; known are {known}")
     return suffix

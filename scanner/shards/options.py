@@ -12,6 +12,7 @@ from typing import Any
 
 from scanner.errors import UsageError
 from scanner.remote.urls import is_url
+from scanner.report import is_report
 
 DEFAULT_SHARD_SIZE = 1000
 """Rows a shard: the shipped model takes a core about a minute for them, which is what a killed worker costs."""
@@ -59,7 +60,7 @@ class ShardOptions:
 
 
 def is_folder(target: str) -> bool:
-    """Whether `-o TARGET` names a folder for parts: it ends with a slash, or is a folder already.
+    """Whether `-o TARGET` names a folder for parts: it ends with a slash, or is a folder and not named like a report.
 
     Raises UsageError for a URL of a single file, which no report can be written to.
     """
@@ -69,7 +70,7 @@ def is_folder(target: str) -> bool:
         if PurePath(target).suffix:
             raise UsageError(f"-o {target}: a URL names a folder for parts; end it with /")
         return True
-    return os.path.isdir(target)  # noqa: PTH112 - a path as given
+    return not is_report(target) and os.path.isdir(target)  # noqa: PTH112 - a path as given
 
 
 def sharded(values: Mapping[str, Any]) -> ShardOptions | None:
