@@ -225,10 +225,13 @@ def evaluate(
         raise UsageError("a model folder is not written to; say where the report goes with --out")
     records = chosen(read_manifest(data), split)
     detector = open_detector(model)
-    measured = evaluation.measure(records, detector, condition or list(Condition), workers=_workers(workers))
+    conditions = condition or list(Condition)
+    measured, beyond = evaluation.measure(records, detector, conditions, workers=_workers(workers))
     out = out or model / "evaluation" / split
-    evaluation.write(out, split, records, detector, measured)
+    evaluation.write(out, split, records, detector, measured, beyond)
     typer.echo("\n".join(evaluation.figures_table(measured)))
+    if beyond is not None:
+        typer.echo("\n" + evaluation.stability_line(beyond.stability))
     _say(f"the report is in {out}")
 
 

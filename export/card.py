@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from export.family_figures import family_lines
+from export.family_head import PRECISION
 from export.metrics import wilson
+from export.stability import stability_line
 
 ENOUGH = 60
 """Real pictures of a category from which on its false-positive rate is stated as a rate; below: as counts."""
@@ -22,8 +25,10 @@ def card(about: dict[str, Any], measured: dict[str, Any], notes: str) -> str:
         *([["## Notes", "", notes.strip()]] if notes.strip() else []),
         ["## Measured", "", *_figures(measured)],
         ["## Operating points", "", *_thresholds(about)],
+        ["## Stability of labels", "", *_stability(about)],
         ["## False alarms by category", "", *_categories(measured)],
         ["## Recall by generator", "", *_generators(measured)],
+        ["## Generator families", "", *_families(about)],
         ["## Known failures", "", *_failures(measured)],
         ["## Training data", "", *_training(about)],
         ["## Conversion", "", *_conversion(about)],
@@ -109,6 +114,28 @@ def _thresholds(about: dict[str, Any]) -> list[str]:
         "",
         *_table(["at most", "threshold", *conditions], rows),
     ]
+
+
+def _stability(about: dict[str, Any]) -> list[str]:
+    return [f"- {split}: {stability_line(row)}" for split, row in about["stability"].items()]
+
+
+def _families(about: dict[str, Any]) -> list[str]:
+    rows = about["families"]
+    if not rows:
+        return ["This model tells no families: `generator_hint` is null."]
+    told = [row for row in rows if row["threshold"] is not None]
+    names = ", ".join(f"{row['name']} from {row['threshold']:.2f}" for row in told) or "none"
+    never = ", ".join(row["name"] for row in rows if row["threshold"] is None) or "none"
+    lines = [
+        "`generator_hint` names a family only in pictures labelled `ai-generated`, from the probability on where",
+        f"{PRECISION:.0%} of names were right out of source: {names}. Never named: {never}. Measured on pictures as",
+        "they are; names of generators whose family is not known are left out, names of real pictures are wrong.",
+    ]
+    for split, measured in about["families_measured"].items():
+        if measured:
+            lines += ["", f"On {split}:", "", *family_lines(measured)]
+    return lines
 
 
 def _pooled(measured: dict[str, Any], table: str, label: str) -> list[tuple[str, int, int]]:

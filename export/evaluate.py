@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 
 from export import plots
 from export.calibrate import probabilities, rates
-from export.conditions import Condition
+from export.conditions import Condition, Resaved
+from export.family_figures import family_figures, family_lines
 from export.manifest import Record, data_hash
 from export.metrics import Figures, Part, figures, parts
 from export.runs import write_json
-from export.scoring import Detector, score
+from export.scoring import Detector, score, scores
+from export.stability import stability, stability_line
 from scanner.errors import InputError
+
+SCANNER = "scanner"
+"""`scored_by` of figures that come from the scanner's own decoding and inference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +45,33 @@ class Measured:
         return np.array([record.generated for record in self.records])
 
 
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """What the scanner's own pipeline tells beside the figures of each condition."""
+
+    stability: dict[str, Any]
+    """See `export.stability`."""
+    families: list[dict[str, Any]]
+    """See `export.family_figures`; empty for a detector that tells none."""
+
+
 def measure(
     records: Sequence[Record], detector: Detector, conditions: Sequence[Condition], *, workers: int
-) -> list[Measured]:
-    """Score the records under each condition; raises InputError where nothing could be scored."""
-    return [
-        summarise(records, score(records, detector, condition, workers=workers), detector, condition)
-        for condition in conditions
-    ]
+) -> tuple[list[Measured], Beyond | None]:
+    """Score the records under each condition, and resaved; raises InputError where nothing could be scored.
+
+    What compares with pictures as they are is None where those are not among the conditions.
+    """
+    found = {condition: scores(records, detector, condition, workers=workers) for condition in conditions}
+    measured = [summarise(records, all.logits, detector, condition) for condition, all in found.items()]
+    if Condition.AS_IS not in found:
+        return measured, None
+    as_is = found[Condition.AS_IS]
+    again = score(records, detector, Resaved.ONCE, workers=workers)
+    return measured, Beyond(
+        stability(as_is.logits, again, detector),
+        family_figures(records, as_is, detector),
+    )
 
 
 def summarise(
@@ -73,24 +97,40 @@ def summarise(
     return Measured(condition, scored, logits[there], found, failed, figures(generated, found), tables)
 
 
-def write(out: Path, split: str, records: Sequence[Record], detector: Detector, measured: Sequence[Measured]) -> None:
-    """Write metrics.json, metrics.md, scores.csv, roc.png and reliability.png into `out`."""
+def write(
+    out: Path,
+    split: str,
+    records: Sequence[Record],
+    detector: Detector,
+    measured: Sequence[Measured],
+    beyond: Beyond | None = None,
+) -> None:
+    """Write metrics.json, metrics.md, scores.csv, roc.png and reliability.png into `out`.
+
+    `beyond` marks figures of the scanner's own pipeline; training writes some from cached features, without it.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "metrics.json", as_json(split, records, detector, measured))
-    (out / "metrics.md").write_text(markdown(split, detector, measured), encoding="utf-8", errors="backslashreplace")
+    write_json(out / "metrics.json", as_json(split, records, detector, measured, beyond))
+    text = markdown(split, detector, measured, beyond)
+    (out / "metrics.md").write_text(text, encoding="utf-8", errors="backslashreplace")
     _write_scores(out / "scores.csv", measured)
     sets = {m.condition.value: (m.generated, m.probabilities) for m in measured}
     plots.roc(sets, out / "roc.png")
     plots.reliability(sets, out / "reliability.png")
 
 
-def as_json(split: str, records: Sequence[Record], detector: Detector, measured: Sequence[Measured]) -> dict[str, Any]:
+def as_json(
+    split: str, records: Sequence[Record], detector: Detector, measured: Sequence[Measured], beyond: Beyond | None
+) -> dict[str, Any]:
     """Everything measured, as JSON types."""
     real = {m.condition.value: m.probabilities[~m.generated] for m in measured}
     return {
         "model": detector.name,
         "split": split,
         "data_hash": data_hash(records),
+        "scored_by": "cached features" if beyond is None else SCANNER,
+        "stability": None if beyond is None else beyond.stability,
+        "families": [] if beyond is None else beyond.families,
         "thresholds": rates(detector.thresholds, real),
         "conditions": {
             m.condition.value: {
@@ -113,11 +153,15 @@ def _write_scores(path: Path, measured: Sequence[Measured]) -> None:
                 writer.writerow([*row, f"{logit:.6f}", f"{probability:.6f}"])
 
 
-def markdown(split: str, detector: Detector, measured: Sequence[Measured]) -> str:
+def markdown(split: str, detector: Detector, measured: Sequence[Measured], beyond: Beyond | None) -> str:
     """The tables for people; intervals are 95 %."""
     lines = [f"# {detector.name} on {split}", "", *figures_table(measured), ""]
     lines += ["False-positive rates at the thresholds of the model (measured on this split):", ""]
     lines += thresholds_table(detector, measured)
+    if beyond is not None:
+        lines += ["", stability_line(beyond.stability)]
+        if beyond.families:
+            lines += ["", "Generator families named, as they are:", "", *family_lines(beyond.families)]
     for m in measured:
         for name, rows in m.parts.items():
             lines += ["", f"## By {name}, {m.condition.value}", "", *parts_table(rows)]

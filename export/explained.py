@@ -10,13 +10,13 @@ first-order term saliency; here it is exact but for the biases).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import keras
 import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
+from export.family_head import FamilyHead
 from export.network import HeadForm, Network
 
 _CELL = 16
@@ -24,18 +24,10 @@ _CELL = 16
 _LEAST_CELLS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class FamilyHead:
-    """Linear heads that tell a generator's family from the same features."""
-
-    kernel: NDArray[np.float32]
-    """float32 [groups, C, F]."""
-    bias: NDArray[np.float32]
-    """float32 [groups, F]."""
-
-
-def explained(network: Network, families: FamilyHead | None = None) -> keras.Model:
+def explained(network: Network, families: FamilyHead | None = None, *, heat: bool = True) -> keras.Model:
     """The inputs of the network -> [logit float32 [N], family float32 [N, F] where there is a head, heatmap [N, h, w].
+
+    Without the heat map where `heat` is false.
 
     The heat map is in units of the logit: its sum and a term of the active units' biases are the logit. The trained
     weights are in it as constants: build it when training is over.
@@ -46,8 +38,10 @@ def explained(network: Network, families: FamilyHead | None = None) -> keras.Mod
     outputs = [model.outputs[0]]
     if families is not None:
         outputs.append(layers.Identity(name="family", dtype="float32")(_family(families, features, chosen)))
-    heat = _pooled_heat(network, chosen) if network.config.head is HeadForm.POOLED else _heat(network, features, chosen)
-    outputs.append(layers.Identity(name="heatmap", dtype="float32")(heat))
+    if heat:
+        pooled = network.config.head is HeadForm.POOLED
+        cells = _pooled_heat(network, chosen) if pooled else _heat(network, features, chosen)
+        outputs.append(layers.Identity(name="heatmap", dtype="float32")(cells))
     return keras.Model(model.inputs, outputs)
 
 

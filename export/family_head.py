@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.explained import FamilyHead
 from export.families import FAMILIES, OTHER, family_of
 from export.features import Features
 from export.folds import FoldSettings, fold_of, sample
@@ -26,9 +25,20 @@ SUPPORT = 20
 """Pictures out of source that must have been named, for the share to mean something."""
 SOURCES = 3
 """Sources that the named pictures must come from at least."""
+_THRESHOLDS = tuple(hundredths / 100 for hundredths in range(30, 100))
 _FOLDS = 4
 _PER_SOURCE = 8
-_RATE, _DECAY, _BATCH, _DROPOUT, _MIXUP = 1e-3, 1e-2, 256, 0.5, 0.4
+_DECAY, _BATCH, _DROPOUT, _MIXUP = 1e-2, 256, 0.5, 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyHead:
+    """Linear heads that tell a generator's family from the same features."""
+
+    kernel: NDArray[np.float32]
+    """float32 [groups, C, F]."""
+    bias: NDArray[np.float32]
+    """float32 [groups, F]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,8 @@ class FamilySettings:
     epochs: int = 8
     """0: there is none."""
     seed: int = 0
+    rate: float = 1e-3
+    """Learning rate (AdamW, cosine)."""
 
     def __post_init__(self) -> None:
         if self.epochs < 0:
@@ -120,10 +132,11 @@ def fit(
     wanted = np.eye(len(FAMILIES), dtype=np.float32)[truth]
     mean, deviation = _spread(values)
     inputs = keras.Input((values.shape[-1],))
-    logits = keras.layers.Dense(len(FAMILIES), name="family")(keras.layers.Dropout(_DROPOUT)(inputs))
+    last = keras.layers.Dense(len(FAMILIES), kernel_initializer="zeros", name="family")
+    logits = last(keras.layers.Dropout(_DROPOUT)(inputs))
     head = keras.Model(inputs, logits)
     steps = max(1, values.shape[0] * values.shape[1] // _BATCH)
-    schedule = keras.optimizers.schedules.CosineDecay(_RATE, steps * settings.epochs)
+    schedule = keras.optimizers.schedules.CosineDecay(settings.rate, steps * settings.epochs)
     head.compile(
         keras.optimizers.AdamW(schedule, weight_decay=_DECAY), keras.losses.CategoricalCrossentropy(from_logits=True)
     )
@@ -132,7 +145,7 @@ def fit(
         picks = draw(weights, values.shape[1], _BATCH, rng)
         x = (values[picks[:, 0], picks[:, 1]].astype(np.float32) - mean) / deviation
         head.train_on_batch(*mixup(x, wanted[picks[:, 0]], _MIXUP, rng))
-    kernel, bias = head.get_layer("family").get_weights()
+    kernel, bias = last.get_weights()
     scaled = kernel / deviation[:, None]
     return scaled.astype(np.float32), (bias - mean @ scaled).astype(np.float32)
 
@@ -187,13 +200,13 @@ def believed(parts: Sequence[Judged]) -> list[dict[str, Any]]:
         score = np.where(best == family, probability[:, family], 0.0)
         row = {"name": name, "threshold": None, "precision": None, "interval": None, "named": 0,
                "pictures": int((truth == family).sum()), "recall": None}  # fmt: skip
-        for threshold in np.arange(0.3, 0.991, 0.01) if name != OTHER else ():
+        for threshold in _THRESHOLDS if name != OTHER else ():
             named = score >= threshold
             if _holds(named, truth == family, part_of, [record.source for record in records]):
                 right = int((named & (truth == family)).sum())
                 low, high = wilson(right, int(named.sum()))
                 row |= {
-                    "threshold": round(float(threshold), 2),
+                    "threshold": threshold,
                     "precision": round(right / int(named.sum()), 4),
                     "interval": [round(low, 4), round(high, 4)],
                     "named": int(named.sum()),

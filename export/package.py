@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from export.card import card
+from export.conditions import Condition
+from export.evaluate import SCANNER
+from export.family_head import family_table
 from export.labels import Split
 from export.runs import Run, read_json, write_json
 from scanner.errors import InputError, UsageError
@@ -64,6 +67,7 @@ def package(options: PackageOptions) -> Path:
 def model_json(options: PackageOptions, parity: dict[str, Any]) -> dict[str, Any]:
     """model.json as the scanner reads it, with all that the card needs."""
     run = options.run
+    found = measured(run)
     calibration = read_json(run.folder / "calibration.json")
     return {
         "format": FORMAT,
@@ -90,8 +94,11 @@ def model_json(options: PackageOptions, parity: dict[str, Any]) -> dict[str, Any
         "parity": parity,
         "measured": {
             split: {name: condition["figures"] for name, condition in data["conditions"].items()}
-            for split, data in measured(run).items()
+            for split, data in found.items()
         },
+        "stability": {split: data["stability"] for split, data in found.items()},
+        "families": family_table(run),
+        "families_measured": {split: data["families"] for split, data in found.items()},
         "git_revision": git_revision(),
     }
 
@@ -107,13 +114,22 @@ def _counts(sources: dict[str, dict[str, dict[str, int]]]) -> dict[str, dict[str
 
 
 def measured(run: Run) -> dict[str, Any]:
-    """What `evaluate` wrote into the run, by split; raises InputError where there is nothing."""
-    reports = {path.parent.name: path for path in run.folder.glob("evaluation/*/metrics.json")}
-    found: dict[str, Any] = {
-        split.value: read_json(reports[split.value]) for split in reversed(Split) if split.value in reports
-    }
-    if not found:
-        raise InputError(f"{run.folder} was not measured; run `python -m export evaluate` first")
+    """What `evaluate` wrote into the run, test first.
+
+    Raises InputError unless both splits were measured through the scanner's own pipeline, under every condition:
+    `train` leaves figures of validation that come from cached features.
+    """
+    found: dict[str, Any] = {}
+    for split in (Split.TEST, Split.VALIDATION):
+        path = run.folder / "evaluation" / split.value / "metrics.json"
+        data = read_json(path) if path.exists() else {}
+        whole = set(data.get("conditions", ())) == {condition.value for condition in Condition}
+        if data.get("scored_by") != SCANNER or not whole:
+            raise InputError(
+                f"{run.folder} was not measured on {split.value}; "
+                f"run `python -m export evaluate DATA --model {run.folder} --split {split.value}` first"
+            )
+        found[split.value] = data
     return found
 
 

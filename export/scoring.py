@@ -14,19 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from export.conditions import Condition, under
+from export.conditions import Condition, Resaved, under
 from export.manifest import Record
 from export.runs import Run, open_run
-from scanner.classifier import Classifier, OnnxClassifier
+from scanner.classifier import Classifier, OnnxClassifier, beside
 from scanner.decode import init_worker
 from scanner.errors import InputError
 from scanner.examine import Examiner, read_bytes
 from scanner.examine_settings import Settings
 from scanner.limits import Limits
-from scanner.model import Calibration, Model, ThresholdRow, ViewPolicy, load_model
+from scanner.model import Calibration, Family, Model, ThresholdRow, ViewPolicy, load_model
 from scanner.options import Device
 from scanner.provenance import EvidenceSettings
-from scanner.records import Failure, ImageFile
+from scanner.records import Examined, Failure, ImageFile
 
 if TYPE_CHECKING:
     import keras
@@ -49,9 +49,10 @@ class KerasClassifier:
         )
 
     def classify(self, pixels: NDArray[np.uint8], groups: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Logit float32 [N]; see scanner.classifier.Classifier."""
+        """Logit float32 [N] or [N, 1 + F]; see scanner.classifier.Classifier."""
         values: list[Any] = [pixels, groups] if self._takes_group else [pixels]
-        return np.asarray(self._call(*values), np.float32).reshape(-1)
+        found = self._call(*values)
+        return beside(*(np.asarray(v, np.float32) for v in (found if isinstance(found, list | tuple) else [found])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Detector:
     views: ViewPolicy
     calibration: Calibration
     thresholds: tuple[ThresholdRow, ...]
+    families: tuple[Family, ...] = ()
 
     def threshold(self, max_fpr: float) -> float:
         """The threshold of the largest table row not above this false-positive rate, or of the smallest row."""
@@ -76,11 +78,18 @@ def open_detector(folder: Path) -> Detector:
     if (folder / "model.json").exists():
         model = load_model(f"{folder}/")
         classifier = OnnxClassifier(model, Device.CPU)
-        return Detector(model.identity, folder, classifier, model.views, model.calibration, model.thresholds)
+        return Detector(
+            model.identity, folder, classifier, model.views, model.calibration, model.thresholds, model.families
+        )
     run = open_run(folder)
-    quantized = "quantized" in run.config  # such a run has no weights in Keras
-    made = graph_classifier(run) if quantized else KerasClassifier(run.network().model)
-    return Detector(f"run {folder.name}", folder, made, run.views, *run.calibration())
+    if "quantized" in run.config:  # such a run has no weights in Keras
+        return Detector(f"run {folder.name}", folder, graph_classifier(run), run.views, *run.calibration())
+    from export.explained import explained
+    from export.family_head import family_head, family_table
+
+    families = tuple(Family(row["name"], row["threshold"]) for row in family_table(run))
+    made = KerasClassifier(explained(run.network(), family_head(run), heat=False))
+    return Detector(f"run {folder.name}", folder, made, run.views, *run.calibration(), families)
 
 
 def graph_classifier(run: Run) -> OnnxClassifier:
@@ -91,30 +100,47 @@ def graph_classifier(run: Run) -> OnnxClassifier:
 _NO_CALIBRATION = (Calibration(1.0, 0.0), ())
 
 
-def score(records: Sequence[Record], detector: Detector, condition: Condition, *, workers: int) -> NDArray[np.float64]:
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a detector says of pictures."""
+
+    logits: NDArray[np.float64]
+    """float64 [P]; NaN where a picture cannot be read."""
+    families: list[tuple[int, float] | None]
+    """Number and probability of each picture's likeliest generator family, where the detector tells families."""
+
+
+def score(
+    records: Sequence[Record], detector: Detector, condition: Condition | Resaved, *, workers: int
+) -> NDArray[np.float64]:
     """Raw logit of each picture, float64 [P]; NaN where a picture cannot be read."""
+    return scores(records, detector, condition, workers=workers).logits
+
+
+def scores(records: Sequence[Record], detector: Detector, condition: Condition | Resaved, *, workers: int) -> Scores:
+    """Everything that a scan would find out about the pixels of each picture."""
     init_worker()
     settings = Settings(detector.views, Limits(), EvidenceSettings(), batch_size=8)
     chunks = [records[i : i + _CHUNK] for i in range(0, len(records), _CHUNK)]
-    logits: list[float] = []
+    all_found: list[Examined] = []
     with (
         tempfile.TemporaryDirectory() as scratch,
         ThreadPoolExecutor(workers) as pool,
         tqdm(total=len(records), desc=condition.value, unit="picture", disable=None) as progress,
     ):
 
-        def examine(chunk: Sequence[Record]) -> list[float]:
+        def examine(chunk: Sequence[Record]) -> list[Examined]:
             files = [_placed(record, condition, Path(scratch)) for record in chunk]
-            examined = Examiner(settings, detector.classifier).examine(files)
-            return [math.nan if found.logit is None else found.logit for found in examined]
+            return Examiner(settings, detector.classifier).examine(files)
 
         for found in pool.map(examine, chunks):
-            logits += found
+            all_found += found
             progress.update(len(found))
-    return np.array(logits, np.float64)
+    logits = [math.nan if found.logit is None else found.logit for found in all_found]
+    return Scores(np.array(logits, np.float64), [found.family for found in all_found])
 
 
-def _placed(record: Record, condition: Condition, scratch: Path) -> ImageFile:
+def _placed(record: Record, condition: Condition | Resaved, scratch: Path) -> ImageFile:
     """The file to examine: the picture's own, or its handled copy in the scratch folder."""
     if condition is Condition.AS_IS:
         return ImageFile(record.file)

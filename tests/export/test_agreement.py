@@ -27,7 +27,7 @@ def agree(run_cli: RunCli, paths: Sequence[Path]) -> None:
         for path in paths
     ]
     detector = open_detector(SHIPPED / "default")
-    (measured,) = measure(records, detector, [Condition.AS_IS], workers=1)
+    (measured,), _ = measure(records, detector, [Condition.AS_IS], workers=1)
     said = run_cli("--format", "jsonl", "--exit-zero", "--no-cache", *paths, env={"DFSCAN_MODEL": None}).stdout
     found = {record["path"]: record for record in map(json.loads, said.splitlines())}
     assert len(found) == len(records)

@@ -63,9 +63,13 @@ def test_from_a_zip_to_a_scan_with_ones_own_model(tmp_path: Path, export: Export
     assert "and 56 training pictures" in json.loads((tmp_path / "folded/calibration.json").read_text())["fitted_on"]
     assert "another network" in export(*training, "--resume", "--hidden", 8, code=2)
 
-    assert "was not measured" not in export("package", run, model, code=2)
-    export("evaluate", data, "--model", run, "--workers", 1)
+    assert "holds no model.onnx" in export("package", run, model, code=2)
+    assert "flip between" in export("evaluate", data, "--model", run, "--workers", 1)
     assert "largest difference" in export("convert", run)
+    assert "was not measured on val" in export("package", run, model, code=2)  # what train left is no measurement
+    export("evaluate", data, "--model", run, "--split", "val", "--condition", "as-is", "--workers", 1)
+    assert "was not measured on val" in export("package", run, model, code=2)
+    export("evaluate", data, "--model", run, "--split", "val", "--workers", 1)
     export("package", run, model, "--name", "mine")
     assert "not empty" in export("package", run, model, code=2)
 
@@ -75,7 +79,8 @@ def test_from_a_zip_to_a_scan_with_ones_own_model(tmp_path: Path, export: Export
     assert [row.max_fpr for row in loaded.thresholds] == [0.005, 0.01, 0.02, 0.05]
     assert {"test", "val"} == set(loaded.card["measured"])
     card = (model / "MODEL_CARD.md").read_text()
-    for part in ("# mine 1.0.0", "| test | web | 10 + 10 |", "## Known failures", loaded.sha256):
+    assert loaded.card["stability"]["test"]["pictures"] == 20
+    for part in ("# mine 1.0.0", "| test | web | 10 + 10 |", "## Known failures", "of 20 pictures", loaded.sha256):
         assert part in card
 
     export("evaluate", data, "--model", model, "--out", tmp_path / "report", "--workers", 1)

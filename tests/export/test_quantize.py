@@ -40,7 +40,7 @@ def test_an_int8_run_is_smaller_calibrated_anew_and_can_be_packaged(
 ) -> None:
     import onnx
 
-    from export import quantize
+    from export import evaluate, quantize
     from export.conditions import Condition
     from export.manifest import read_manifest
     from export.package import PackageOptions, package
@@ -62,6 +62,10 @@ def test_an_int8_run_is_smaller_calibrated_anew_and_can_be_packaged(
     assert abs(both[0] - both[1]).max() < 0.25 * max(1.0, abs(both[0]).max())
     assert not (both[0] == both[1]).all()
 
+    for split in ("test", "val"):
+        own, detector = chosen(read_manifest(prepared), split), open_detector(small.folder)
+        measured = evaluate.measure(own, detector, list(Condition), workers=1)
+        evaluate.write(small.folder / "evaluation" / split, split, own, detector, *measured)
     model = load_model(f"{package(PackageOptions(small, tmp_path / 'model', 'small'))}/")
     assert model.sha256 == found.sha256
     assert "int8" in (model.folder / "MODEL_CARD.md").read_text()
@@ -103,8 +107,8 @@ def test_convolutions_are_int8_from_the_pixels_on_and_all_else_is_float(tmp_path
     from export.to_onnx import convert
 
     keras.utils.set_random_seed(0)
-    config = NetworkConfig(Backbone.EFFICIENTNET_LITE0, blocks=(1,), hidden=8, groups=1, size=32)
-    convert(build_network(config).model, tmp_path / "float.onnx")
+    config = NetworkConfig(Backbone.EFFICIENTNET_LITE0, blocks=(1,), hidden=128, groups=1, size=32)
+    convert(build_network(config).model, tmp_path / "float.onnx", half=True)
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (16, 1, 1, 3), np.uint8) // 2 + rng.integers(0, 128, (16, 32, 32, 3), np.uint8)
     quantize(tmp_path / "float.onnx", tmp_path / "int8.onnx", pixels, np.zeros(16, np.int32))
@@ -120,6 +124,7 @@ def test_convolutions_are_int8_from_the_pixels_on_and_all_else_is_float(tmp_path
     assert products and not any(
         maker[name].op_type == "DequantizeLinear" for node in products for name in node.input if name in maker
     )
+    assert [c.shape for c in constants.values() if c.dtype == np.float16] == [(48, 128)]
     step, zero = (constants[name] for name in maker[convolutions[0].input[0]].input[1:])
     assert (float(step), int(zero)) == (1 / 128, 127)
 
