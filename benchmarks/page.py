@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bounds import bounds
-from benchmarks.plots import plot_curve, plot_loops
+from benchmarks.pareto import model_rows
+from benchmarks.plots import plot_curve, plot_loops, plot_pareto
 from benchmarks.results import newest
 
 Figures = dict[str, Any]
@@ -112,6 +113,14 @@ _REMOTE = """
 The same pictures in a folder and in an S3 server on loopback (moto, in a process of its own), scanned in turns:
 dfscan's own CPU time, all its processes together, the server's left out. A run's start (interpreter, model, and for S3
 the libraries of AWS) is measured apart and taken off. The bound is 1.3; see [Object stores and URLs](remote.md).
+
+"""
+
+_PARETO = """
+## Which model
+
+Every shipped model over the same pictures, in turns, all cores: what `--model fast` or `--model thorough` buys and
+costs, where the package has them. AUC is from the models' cards.
 
 """
 
@@ -282,6 +291,11 @@ def _remote_cost(figures: Figures, docs: Path) -> str:
     return _REMOTE + _table(head, lines)
 
 
+def _pareto(figures: Figures, docs: Path) -> str:
+    plot_pareto(figures, docs / "performance-pareto.svg")
+    return _PARETO + _table(*model_rows(figures)) + "\n![Speed and AUC of each model](performance-pareto.svg)\n"
+
+
 _SECTIONS = {
     "bound-one-view": _bound_one_view,
     "bound-shipped": _bound_shipped,
@@ -291,6 +305,7 @@ _SECTIONS = {
     "memory": _memory,
     "rescan": _rescan,
     "startup": _startup,
+    "pareto": _pareto,
     "costs": _costs,
     "remote-cost": _remote_cost,
 }

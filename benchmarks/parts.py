@@ -306,6 +306,13 @@ def remote_costs(bench: Bench) -> Figures:
     return figures
 
 
+def shipped_models(bench: Bench) -> Figures:
+    """Speed and accuracy of every shipped model; see benchmarks/pareto.py."""
+    from benchmarks.pareto import pareto
+
+    return pareto(bench)
+
+
 def _cost(more: Measured, less: Measured) -> Figures:
     """The share of the throughput that is lost."""
     return {"by wall clock": round(1 - paired(more, less), 4), "by CPU time": round(1 - paired(more, less, "cpu"), 4)}
@@ -336,6 +343,7 @@ PARTS: dict[str, Callable[[Bench], Figures]] = {
     "workers": workers,
     "memory": memory,
     "rescan": rescan,
+    "pareto": shipped_models,
     "costs": costs,
     "remote-cost": remote_costs,
 }

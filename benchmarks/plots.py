@@ -65,5 +65,27 @@ def plot_scale(
     _save(figure, path)
 
 
+def plot_pareto(figures: dict[str, Any], path: Path) -> None:
+    """Speed against AUC on test, a point for each model and condition; the best lie at the upper right."""
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.subplots()
+    conditions = list(dict.fromkeys(c for f in figures.values() for c in f["auc"].get("test", {})))
+    order = sorted(figures.items(), key=lambda item: item[1]["pictures_per_second"]["web"])
+    for condition in conditions:
+        points = [(f["pictures_per_second"]["web"], f["auc"]["test"][condition]) for _, f in order if f["auc"]]
+        axes.plot(*zip(*points, strict=True), "o-", label=condition)
+    for name, f in order:
+        if f["auc"]:
+            best = max(f["auc"]["test"].values())
+            axes.annotate(
+                name, (f["pictures_per_second"]["web"], best), (0, 6), textcoords="offset points", ha="center"
+            )
+    axes.set(xlabel="web pictures a second", ylabel="AUC on test", title="Shipped models", xscale="log")
+    axes.margins(0.2)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    _save(figure, path)
+
+
 def _save(figure: Figure, path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})

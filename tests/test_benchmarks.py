@@ -13,6 +13,7 @@ from benchmarks.__main__ import main
 from benchmarks.bounds import bounds
 from benchmarks.measure import Measured, paired
 from benchmarks.page import write_page
+from benchmarks.pareto import measure
 from benchmarks.parts import Bench, bound_one_view, startup
 from benchmarks.pictures import WEB, picture_set
 from benchmarks.results import conditions, store
@@ -51,6 +52,25 @@ def test_an_unknown_part_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as end:
         main(["warp", "--work", str(tmp_path)])
     assert end.value.code == 2
+
+
+def test_every_model_is_a_point_of_speed_and_accuracy(tmp_path: Path) -> None:
+    folders = [build_tiny_model(tmp_path / name, name=name) for name in ("fast", "thorough")]
+    for folder, auc in zip(folders, (0.9, 0.95), strict=True):
+        card = json.loads((folder / "model.json").read_text())
+        figures = {name: {"auc": auc} for name in ("as-is", "web", "hard")}
+        (folder / "model.json").write_text(json.dumps(card | {"measured": {"test": figures}}))
+    tiny = Subject("tiny", folders[0], tmp_path / "no.keras", views=1)
+    pictures = picture_set(WEB, tmp_path, different=2, count=4)
+    bench = Bench(tmp_path, tiny, tiny, rounds=1, scale=0.01, folders=(pictures, pictures))
+    found = measure(bench, [f"{folder}/" for folder in folders])
+    assert all(found[name]["pictures_per_second"][kind] > 0 for name in found for kind in ("web", "camera"))
+    store(tmp_path / "results", "pareto", conditions(bench), found)
+    page = write_page(tmp_path / "results", tmp_path / "docs").read_text("utf-8")
+    for name, auc in (("fast", "0.900"), ("thorough", "0.950")):
+        assert f"| {name} | 1 | 0.0 | {found[name]['pictures_per_second']['web']:.1f} |" in page
+        assert f"| {auc} / {auc} / {auc} | - |" in page
+    assert "fast" in (tmp_path / "docs" / "performance-pareto.svg").read_text("utf-8")
 
 
 def test_ratios_are_made_round_by_round() -> None:
