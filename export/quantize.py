@@ -21,6 +21,7 @@ from export.metrics import auc
 from export.runs import Run, read_json, write_json
 from export.scoring import Detector, graph_classifier, score
 from export.streamline import planes_input, replace_input, streamline
+from export.to_onnx import halve_weights
 from export.validation import settle
 from scanner.classifier import OnnxClassifier
 from scanner.errors import DfscanError, InputError, UsageError
@@ -132,7 +133,7 @@ def quantize(graph: Path, out: Path, pixels: NDArray[np.uint8], groups: NDArray[
     """Write the int8 form of a graph, ranges from the views uint8 [N, S, S, 3].
 
     Only the convolutions that the logit needs become int8, with the activations that follow them; statistics, heads and
-    heat maps are a small part of the work and most of the precision.
+    heat maps are a small part of the work and most of the precision. Weights that are stored as float16 stay so.
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -172,6 +173,10 @@ def quantize(graph: Path, out: Path, pixels: NDArray[np.uint8], groups: NDArray[
             weight_type=QuantType.QInt8,
             extra_options={"CalibMovingAverage": True, "TensorQuantOverrides": exact},
         )
+    if any(constant.data_type == onnx.TensorProto.FLOAT16 for constant in onnx.load(graph).graph.initializer):
+        made = onnx.load(out)
+        halve_weights(made)  # they became float32 when the graph was made ready
+        onnx.save(made, out)
 
 
 _ACTIVATIONS = ("Clip", "Relu")

@@ -107,7 +107,7 @@ def test_convolutions_are_int8_from_the_pixels_on_and_all_else_is_float(tmp_path
     from export.to_onnx import convert
 
     keras.utils.set_random_seed(0)
-    config = NetworkConfig(Backbone.EFFICIENTNET_LITE0, blocks=(1,), hidden=128, groups=1, size=32)
+    config = NetworkConfig(Backbone.EFFICIENTNET_LITE0, blocks=(1,), hidden=2048, groups=1, size=32)
     convert(build_network(config).model, tmp_path / "float.onnx", half=True)
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (16, 1, 1, 3), np.uint8) // 2 + rng.integers(0, 128, (16, 32, 32, 3), np.uint8)
@@ -124,7 +124,7 @@ def test_convolutions_are_int8_from_the_pixels_on_and_all_else_is_float(tmp_path
     assert products and not any(
         maker[name].op_type == "DequantizeLinear" for node in products for name in node.input if name in maker
     )
-    assert [c.shape for c in constants.values() if c.dtype == np.float16] == [(48, 128)]
+    assert [c.shape for c in constants.values() if c.dtype == np.float16] == [(48, 2048)]
     step, zero = (constants[name] for name in maker[convolutions[0].input[0]].input[1:])
     assert (float(step), int(zero)) == (1 / 128, 127)
 
