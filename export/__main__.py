@@ -236,6 +236,30 @@ def evaluate(
 
 
 @app.command()
+def deletion(
+    data: Annotated[Path, typer.Argument(help="Folder made by prepare, or a manifest CSV with splits.")],
+    model: Annotated[Path, typer.Option(help="Model folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for deletion.json and deletion.png.")],
+    split: Annotated[Split, typer.Option(help="Which pictures.")] = Split.VALIDATION,
+    pictures: Annotated[int, typer.Option(min=2, help="Pictures, half of each class.")] = 100,
+    seed: Seed = 0,
+) -> None:
+    """Test heat maps: covering what they call warm has to lower the logit more than covering anything else."""
+    from export import deletion as faithfulness
+    from export.manifest import read_manifest
+    from export.scoring import chosen
+    from scanner.model import load_model
+
+    loaded = load_model(f"{model}/")
+    records = faithfulness.spread_over(chosen(read_manifest(data), split), pictures)
+    found = faithfulness.delete(records, loaded, seed=seed)
+    faithfulness.write(out, split, loaded, found)
+    for order, values in found.changes.items():
+        _say(f"{order.value:>8}: " + ", ".join(f"{v:+.2f}" for v in values.mean(0)))
+    _say(f"the heat maps are {'faithful' if found.faithful else 'NOT faithful'}; the report is in {out}")
+
+
+@app.command()
 def convert(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     data: Annotated[
