@@ -49,7 +49,7 @@ def _table(card: dict[str, Any]) -> list[str]:
         rows.append([name, *cells, f"{f['ece']:.3f}"])
     counts = test["as-is"]
     return [
-        f"Measured by `python -m export evaluate` on {counts['generated']} generated and {counts['real']} real pictures "
+        f"Measured by `python -m export evaluate` on {counts['generated']} generated, {counts['real']} real pictures "
         "of sources that had no part in training",
         "(95 % intervals in brackets):",
         "",

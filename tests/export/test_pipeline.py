@@ -191,7 +191,9 @@ def test_mistakes_get_one_line_and_code_2(
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["prepare", "train", "evaluate", "convert", "package", "import-weights", "families", "deletion"])
+@pytest.mark.parametrize(
+    "command", ["prepare", "train", "evaluate", "convert", "package", "import-weights", "families", "deletion"]
+)
 def test_every_command_explains_itself(export: Export, command: str) -> None:
     said = export(command, "--help")
     assert "Usage: " in said
