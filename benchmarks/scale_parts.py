@@ -17,7 +17,7 @@ from scanner.options import DEFAULT_MODEL
 Figures = dict[str, Any]
 
 RESULTS = Path(__file__).parent / "results"
-_THROUGHPUT_PICTURES = 5000
+_THROUGHPUT_PICTURES = 3600
 _VERIFIED_ROWS = 10_000
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.ray_cluster import Killer, cluster
+from benchmarks.ray_cluster import Killer, cluster, workers
 from tests.conftest import RunCli
 from tests.fakes import WHITE, picture
 from tests.shards.conftest import POISON_PATH, collection, lines, parts, poison, rows
@@ -85,6 +85,28 @@ def test_a_file_that_ends_even_the_actor_becomes_one_failed_row(
     assert culprit["error"]["reason"] == "crashed" and "ended its worker 3 times" in culprit["error"]["detail"]
     told = [row for row in local(run_cli, poisoned) if row["path"] != culprit["path"]]
     assert [row for row in found if row is not culprit] == told
+
+
+def test_an_interrupted_driver_leaves_finished_shards_and_no_workers(
+    command: list[str], cli_environment: dict[str, str], run_cli: RunCli, on_ray: tuple[str, ...], tmp_path: Path
+) -> None:
+    collection(tmp_path / "photos", 400)
+    args = ("photos", "-o", "out/", "--parts", "jsonl", "--shard-size", "2", *on_ray)
+    driver = subprocess.Popen([*command, *args], cwd=tmp_path, env=cli_environment, stderr=subprocess.PIPE)
+    while driver.poll() is None and len(parts(tmp_path / "out")) < 5:
+        time.sleep(0.02)
+    driver.send_signal(signal.SIGINT)
+    _, said = driver.communicate(timeout=60)
+    assert driver.returncode == 130, said
+    assert b"The same command goes on" in said and b"Traceback" not in said
+    assert not (tmp_path / "out" / "_SUCCESS").exists()
+    for _ in range(300):
+        if not workers():
+            break
+        time.sleep(0.1)
+    assert not workers()
+    run_cli(*args, code=2)
+    assert len(rows(tmp_path / "out")) == 400
 
 
 def test_from_s3_to_s3(run_cli: RunCli, on_ray: tuple[str, ...], poisoned: dict[str, str], tmp_path: Path) -> None:
