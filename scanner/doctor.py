@@ -29,6 +29,8 @@ _EXTRAS = {
     "c2pa": ("c2pa", "c2pa-python"),
     "openvino": ("openvino", "openvino"),
     "remote": ("s3fs", "s3fs"),
+    "parquet": ("pyarrow", "pyarrow"),
+    "ray": ("ray", "ray"),
     "export": ("tf2onnx", "tf2onnx"),
 }
 """Extra -> the module that shows it is there, and its distribution."""

@@ -27,7 +27,9 @@ def read_list(source: str, *, null_separated: bool) -> Iterator[list[str]]:
         else:
             with open(source, "rb") as file:
                 yield from _split(file, separator, name)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise InputError(f"cannot read the list of files {name}: {error.strerror or error}") from error
+    except ValueError as error:
         raise InputError(f"cannot read the list of files {name}: {error}") from error
 
 

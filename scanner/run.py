@@ -140,7 +140,7 @@ class _Run:
         if self._marks is not None and not self.unread and not self.broken:
             self._marks.commit_reported()
         display.stop()
-        if self.unread:  # `| head` ends quietly
+        if self.unread or (self.broken and not summary.found):  # `| head` ends quietly; an error said it all
             return
         if not summary.found and self.complete and not self._scan.missing:
             messages.warning("there is nothing to scan: no files were found")

@@ -90,8 +90,9 @@ def summary_lines(summary: Summary, *, expected_fpr: float | None) -> list[str]:
     if summary.scanned and expected_fpr is not None and summary.expected_false_alarms is not None:
         alarms = summary.expected_false_alarms
         about = f"{alarms:,.0f}" if alarms >= 9.5 else f"{alarms:.1f}"
+        real = "it is real" if summary.scanned == 1 else f"all {summary.scanned:,} were real"
         share = f"{100 * expected_fpr:.2g} % of real pictures"
-        lines.append(f"Expected false alarms: {share}; {about} if all {summary.scanned:,} were real.")
+        lines.append(f"Expected false alarms: {share}; {about} if {real}.")
     return lines
 
 

@@ -44,7 +44,8 @@ def open_cache(options: ScanOptions, keys: CacheKeys, warn: Callable[[str], None
             )
             stack.callback(cache.close)
         except (sqlite3.Error, OSError) as error:
+            why = getattr(error, "strerror", None) or error
             if options.cache is not None or options.new_only:
-                raise CacheError(f"cannot use the cache in {folder}: {error}") from error
-            warn(f"scanning without a cache: {folder}: {error}")
+                raise CacheError(f"cannot use the cache in {folder}: {why}") from error
+            warn(f"scanning without a cache: {folder}: {why}")
         yield cache

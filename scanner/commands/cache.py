@@ -19,7 +19,6 @@ Wait = Annotated[bool, typer.Option("--wait", help="Wait while a run holds the c
 
 app = typer.Typer(
     help="Look into the cache of results, prune it, or clear it.",
-    no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -99,7 +98,7 @@ def _held(cache: Path | None, wait: bool) -> Iterator[Path]:
         with hold(folder, wait=wait):
             yield folder
     except (OSError, sqlite3.Error) as error:
-        raise CacheError(f"cannot use the cache in {folder}: {error}") from error
+        raise CacheError(f"cannot use the cache in {folder}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _megabytes(size: int) -> str:

@@ -89,7 +89,8 @@ def test_a_missing_argument_is_2_after_the_others_were_scanned(run_cli: RunCli, 
         ([".", "--model", "unheard-of"], "unheard-of"),
         ([".", "--model", "./nowhere"], "./nowhere"),
         ([".", "--device", "tensorrt"], "tensorrt"),
-        (["--files-from", "no-list.txt"], "no-list.txt"),
+        (["--files-from", "no-list.txt"], "cannot read the list of files no-list.txt: No such file or directory"),
+        (["cache"], "error: Missing command (info, prune, clear); see dfscan cache --help"),
         (["model", "./nowhere"], "./nowhere"),
         (["doctor", "--bogus"], "dfscan doctor --help"),
     ],
@@ -118,3 +119,10 @@ def test_an_unwritable_report_fails_before_anything_is_scanned(run_cli: RunCli, 
     assert done.stdout == b""
     (clean_tree / "r.json").mkdir()
     assert "folder" in error_line(run_cli(clean_tree, "-o", clean_tree / "r.json", code=2).stderr)
+
+
+def test_a_run_that_ends_before_its_first_file_says_why_and_no_more(run_cli: RunCli) -> None:
+    done = run_cli("--files-from", "no-list.txt", code=2)
+    assert done.stderr.decode().splitlines() == [
+        "dfscan: error: cannot read the list of files no-list.txt: No such file or directory"
+    ]

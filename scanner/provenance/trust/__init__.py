@@ -44,7 +44,9 @@ def read_anchors(path: Path) -> str:
 
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputError(f"--trust-list {path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
         raise InputError(f"--trust-list {path} cannot be read: {error}") from error
     if "-----BEGIN CERTIFICATE-----" not in text:
         raise InputError(f"--trust-list {path} holds no PEM certificate")
