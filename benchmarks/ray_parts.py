@@ -26,6 +26,7 @@ from benchmarks.remote_cost import serving
 
 _VERDICT = ("path", "status", "label", "flagged", "probability", "logit", "declared", "sha256", "width", "height")
 _SHARD = 20
+_THROUGHPUT_SHARD = 60
 _CHAOS = {"objects": 2000, "broken": 20}
 
 
@@ -88,7 +89,17 @@ def ray_throughput(pictures: Path, work: Path, model: str, rounds: int) -> dict[
                 shutil.rmtree(out, ignore_errors=True)
                 begun = time.time()
                 _dfscan(
-                    [str(pictures), "-o", f"{out}/", "--model", model, "--shard-size", str(_SHARD), "--quiet", *words]
+                    [
+                        str(pictures),
+                        "-o",
+                        f"{out}/",
+                        "--model",
+                        model,
+                        "--quiet",
+                        "--shard-size",
+                        str(_THROUGHPUT_SHARD),
+                        *words,
+                    ]
                 )
                 figures[name].append(_steady(out, begun))
     rates = {name: [run["pictures_per_second"] for run in runs] for name, runs in figures.items()}
