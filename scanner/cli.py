@@ -98,7 +98,7 @@ def _usage_message(error: typer.TyperException) -> str:
     """A usage error on one line, and where to read on."""
     message = " ".join(error.format_message().split()).replace("Value error, ", "").rstrip(".")
     context = getattr(error, "ctx", None)
-    if message == "Missing command":
+    if context is not None and message == "Missing command":
         message += f" ({', '.join(context.command.list_commands(context))})"
     return f"{message}; see {context.command_path if context else 'dfscan'} --help"
 
