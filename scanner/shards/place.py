@@ -40,6 +40,9 @@ class Place(Protocol):
     def put_new(self, name: str, data: bytes) -> bool:
         """The same where there is none of this name yet; False where there is."""
 
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+
     def names(self) -> list[str]:
         """The files directly in it."""
 
@@ -92,6 +95,13 @@ class FolderPlace:
                     return False
                 temporary.replace(path)
         return True
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        try:
+            (self._folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise ReportError(f"cannot write {self.shown}: {name}: {error.strerror or error}") from error
 
     def names(self) -> list[str]:
         """The files directly in it; none where it is not there yet."""
@@ -185,6 +195,14 @@ class StorePlace:
         except Exception as error:
             raise ReportError(f"cannot write {self.shown}: {name}: {_said(error)}") from error
         return True
+
+    def remove(self, name: str) -> None:
+        """Remove an object, if it is there."""
+        try:
+            if self._fs.exists(f"{self._root}/{name}"):
+                self._fs.rm_file(f"{self._root}/{name}")
+        except Exception as error:
+            raise ReportError(f"cannot write {self.shown}: {name}: {_said(error)}") from error
 
     def names(self) -> list[str]:
         """The objects directly in it; none where there are none at all."""

@@ -16,7 +16,7 @@ from scanner.report_options import ReportOptions
 from scanner.run import report_missing
 from scanner.shards.conditions import conditions
 from scanner.shards.manifest import Manifest, check_same, make_manifest, read_manifest
-from scanner.shards.merging import mark_complete, unfinished, verify
+from scanner.shards.merging import SUCCESS, mark_complete, unfinished, verify
 from scanner.shards.options import EngineName, PartFormat, ShardOptions
 from scanner.shards.parts import check_format, finished
 from scanner.shards.place import Place, open_place
@@ -134,6 +134,7 @@ class _Run:
         self._display.expect(sum(map(manifest.rows_of, numbers)))
         if not numbers:
             return
+        self._place.remove(SUCCESS)  # of a time when these were finished
         results = engine.run(manifest, numbers)
         while True:
             with self._interrupts.waiting():

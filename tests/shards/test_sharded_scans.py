@@ -43,6 +43,14 @@ def test_a_finished_shard_is_left_alone(run_cli: RunCli, photos: Path, tmp_path:
     assert rows(tmp_path / "out") == plain(run_cli)
 
 
+def test_what_is_scanned_anew_is_not_proved_any_more(run_cli: RunCli, photos: Path, tmp_path: Path) -> None:
+    run_cli("photos", "-o", "out/", *SHARDED, code=2)
+    for part in parts(tmp_path / "out")[:2]:
+        part.unlink()
+    run_cli("-o", "out/", "--shard", "1/8", code=None)
+    assert not (tmp_path / "out" / "_SUCCESS").exists() and len(parts(tmp_path / "out")) == 7
+
+
 def test_jobs_share_the_shards_and_merge_waits_for_the_last(run_cli: RunCli, photos: Path, tmp_path: Path) -> None:
     run_cli("photos", "-o", "out/", *SHARDED, "--plan")
     assert not parts(tmp_path / "out")
