@@ -22,6 +22,7 @@ def trained(config: NetworkConfig) -> Any:
     """A network whose heads have weights of every sign, and means and deviations of their own."""
     from export.network import build_network
 
+    keras.utils.set_random_seed(0)
     network = build_network(config)
     rng = np.random.default_rng(0)
     for head in network.heads:
@@ -74,8 +75,9 @@ def test_a_change_in_one_corner_is_seen_there() -> None:
     marked = plain.copy()
     marked[0, :8, :8] = np.random.default_rng(2).integers(0, 256, (8, 8, 3))
     before, after = (call(explained(network), x, np.zeros(1, np.int32))[1][0] for x in (plain, marked))
-    change = np.abs(after - before)
-    assert change[0, 0] > 3 * change[2:, 2:].max()
+    change = after - before
+    elsewhere = change[2:, 2:]  # changes alike: means and deviations are the view's
+    assert abs(change[0, 0] - elsewhere.mean()) > 50 * np.ptp(elsewhere)
 
 
 @pytest.mark.parametrize("config", FORMS, ids=NAMES)
