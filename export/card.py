@@ -110,7 +110,7 @@ def _thresholds(about: dict[str, Any]) -> list[str]:
         rows.append([f"{row['max_fpr']:.1%}", f"{row['threshold']:.4f}", *rates])
     conditions = [f"real pictures flagged, {name}" for name in about["thresholds"][0]["measured"]]
     return [
-        f"From validation's real pictures; a scan takes the row of {about['default_max_fpr']:.1%}.",
+        f"From the real pictures of the calibration; a scan takes the row of {about['default_max_fpr']:.1%}.",
         "",
         *_table(["at most", "threshold", *conditions], rows),
     ]
