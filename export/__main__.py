@@ -129,6 +129,9 @@ def train(
     ] = None,
     augment: Annotated[Path | None, typer.Option(help="JSON augmentation. [default: four levels of handling]")] = None,
     draws: Annotated[int, typer.Option(min=1, help="Augmented views of each picture and view group.")] = 4,
+    draw_sets: Annotated[
+        int, typer.Option(min=1, help="Times that the views are drawn; a set more adds to --cache.")
+    ] = 1,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of the heads.")] = 50,
     batch_size: Annotated[int, typer.Option(min=1)] = 256,
     rate: Annotated[float, typer.Option(min=0, help="Learning rate of the heads (AdamW, cosine).")] = 1e-3,
@@ -171,7 +174,8 @@ def train(
     trained = run_training(
         TrainOptions(
             data=data, run=run, network=network, views=policy, weights=weights,
-            augmentation=_json_option(augment, Augmentation.from_json, Augmentation()), draws=draws, seeds=seeds,
+            augmentation=_json_option(augment, Augmentation.from_json, Augmentation()),
+            draws=draws, draw_sets=draw_sets, seeds=seeds,
             head=HeadSettings(epochs=epochs, batch=batch_size, rate=rate, decay=decay, mixup=mixup, seed=seed),
             tune=TuneSettings(
                 epochs=fine_tune_epochs, batch=fine_tune_batch, rate=fine_tune_rate, blocks=_blocks(fine_tune_blocks),

@@ -32,6 +32,9 @@ from export.validation import settle
 from scanner.errors import InputError, UsageError
 from scanner.model import ViewPolicy
 
+_SET_SEEDS = 1000
+"""Between the seeds of two sets of draws: more than anybody gives `--seeds`."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
@@ -45,7 +48,10 @@ class TrainOptions:
     weights: str = "none"
     augmentation: Augmentation = field(default_factory=Augmentation)
     draws: int = 4
-    """Augmented views of each picture and group."""
+    """Augmented views of each picture and group, in each set."""
+    draw_sets: int = 1
+    """Sets of draws. A set has a generator of its own, so that one more adds to cached features; groups of weight 0 are
+    in the first alone."""
     seeds: int = 1
     """Heads a group, averaged into one wider head."""
     head: HeadSettings = field(default_factory=HeadSettings)
@@ -82,6 +88,7 @@ class TrainOptions:
             "weights": self.weights,
             "augmentation": self.augmentation.as_json(),
             "draws": self.draws,
+            "draw_sets": self.draw_sets,
             "seeds": self.seeds,
             "head": asdict(self.head),
             "tune": asdict(self.tune) | {"blocks": list(self.tune.blocks)},
@@ -116,7 +123,10 @@ def train(options: TrainOptions) -> Run:
     extractor = run.folder / "extractor.onnx"
     identity = frozen_identity(network)
     val = extract(sets.val, own, extractor, cache, network=identity, workers=options.workers)
-    learnt = extract(sets.train, drawn, extractor, cache, network=identity, workers=options.workers)
+    learnt = [extract(sets.train, drawn, extractor, cache, network=identity, workers=options.workers)]
+    for plan in _further(drawn, options):
+        more = extract(sets.train, plan, extractor, cache, network=identity, workers=options.workers)
+        learnt.append(replace(more, groups=np.array(options.kept, np.int32)[more.groups]))
     outside = None
     if options.folds.count:
         outside = OutOfFold(
@@ -132,7 +142,7 @@ def train(options: TrainOptions) -> Run:
         if outside is not None:
             outside.add(group, options.views.groups[group].weight, examples, _fold_head(options, run, group))
     if options.tune.epochs == 0:  # a tuned network has other features than those that are at hand
-        _families(options, run, sets, learnt, val)
+        _families(options, run, sets, learnt[0], val)
     else:
         state = run.folder / "tune.npz"
         history["fine-tuning"] = fine_tune(
@@ -150,6 +160,14 @@ def train(options: TrainOptions) -> Run:
     network.model.save_weights(run.weights)
     _finish(options, run, network, sets, val, history, outside)
     return run
+
+
+def _further(drawn: Plan, options: TrainOptions) -> list[Plan]:
+    """The draws of the sets after the first."""
+    return [
+        replace(drawn, policy=options.policy, seed=drawn.seed + _SET_SEEDS * number)
+        for number in range(1, options.draw_sets)
+    ]
 
 
 def _families(options: TrainOptions, run: Run, sets: _Sets, learnt: Features, val: Features) -> None:
@@ -236,10 +254,10 @@ def _frozen(options: TrainOptions, run: Run) -> Network:
     return network
 
 
-def _examples(sets: _Sets, group: int, learnt: Features, val: Features) -> Examples:
+def _examples(sets: _Sets, group: int, learnt: Sequence[Features], val: Features) -> Examples:
     conditions = range(int(val.series.max()) + 1)
     return Examples(
-        train=learnt.of_group(group),
+        train=np.concatenate([drawn.of_group(group) for drawn in learnt], axis=1),
         labels=sets.labels(sets.train),
         weights=picture_weights(sets.train),
         val=tuple(val.of_group(group, condition) for condition in conditions),
