@@ -43,6 +43,9 @@ class Reports:
         self._stdout: ReportWriter | None = None
         self._stdout_only = options.only
         self._writers: list[ReportWriter] = []
+        self._named: list[tuple[ReportWriter, str]] = []
+        self.in_place: list[str] = []
+        """Files of `-o` that are complete and where they were wanted."""
         try:
             for target in options.output:
                 self._open(target, options)
@@ -74,7 +77,7 @@ class Reports:
 
     def finish(self, summary: Summary) -> None:
         """Complete every report and put the files in place, as many as can be; raises the first ReportError."""
-        self._each(lambda report: report.finish(summary))
+        self._each(lambda report: self._put_in_place(report, summary))
         self._writers, self._stdout = [], None
 
     def discard(self) -> None:
@@ -87,8 +90,14 @@ class Reports:
         folder = os.path.dirname(target)  # noqa: PTH120 - as given
         page = PageSettings(folder=folder, thumbnails=options.thumbnails, heatmaps=self._heatmaps)
         self._writers.append(writer(ending(target), open_output(target), page))
+        if is_replaceable(target):
+            self._named.append((self._writers[-1], target))
         if beside is not None:
             self._writers.append(_run_report(open_output(beside)))
+
+    def _put_in_place(self, report: ReportWriter, summary: Summary) -> None:
+        report.finish(summary)
+        self.in_place += [target for named, target in self._named if named is report]
 
     def _open_stdout(self, options: ReportOptions, around: Around) -> None:
         watched = is_terminal(sys.stdout)

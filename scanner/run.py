@@ -150,6 +150,8 @@ class _Run:
             messages.notice(line)
         for line in self._failures.lines() if name_failures else []:
             messages.notice(line)
+        for target in self._reports.in_place:
+            messages.notice(f"Wrote {target}.")
         if self._actions is not None:
             for line in _placed_lines(self._actions):
                 messages.notice(line)

@@ -90,6 +90,14 @@ def test_report_files_leave_standard_output_empty(run_cli: RunCli, image_tree: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "r.csv", "r.json", "r.jsonl", "r.run.json"]
 
 
+def test_the_summary_says_which_files_hold_the_report(run_cli: RunCli, clean_tree: Path, tmp_path: Path) -> None:
+    done = run_cli(clean_tree, "-o", "page.html", "-o", tmp_path / "r.jsonl")
+    assert done.stderr.decode().splitlines()[-2:] == ["Wrote page.html.", f"Wrote {tmp_path}/r.jsonl."]
+    assert (tmp_path / "page.html").exists()
+    assert run_cli(clean_tree, "-o", "page.html", "--quiet").stderr == b""
+    assert b"Wrote" not in run_cli(clean_tree).stderr
+
+
 def test_a_report_inside_the_scanned_folder_does_not_find_itself(run_cli: RunCli, clean_tree: Path) -> None:
     run_cli(".", "-o", "r.jsonl", "-o", "r.csv", cwd=clean_tree)
     assert (clean_tree / "r.jsonl").read_text().count("\n") == 2
@@ -167,8 +175,9 @@ def test_a_named_pipe_is_written_directly(run_cli: RunCli, image_tree: Path, tmp
     read: list[bytes] = []
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
     reader.start()
-    run_cli("photos/a-ai.png", "-o", pipe, code=1)
+    done = run_cli("photos/a-ai.png", "-o", pipe, code=1)
     reader.join(timeout=30)
+    assert b"Wrote" not in done.stderr
     assert json.loads(read[0])["path"] == "photos/a-ai.png"
     assert pipe.is_fifo() and not (tmp_path / "pipe.run.json").exists()
 
