@@ -16,14 +16,18 @@ import json
 import sys
 from pathlib import Path
 
+from benchmarks.inference_parts import INFERENCE_PARTS
+from benchmarks.measure import NotMeasuredError
 from benchmarks.page import write_page
 from benchmarks.parts import PARTS, Bench
 from benchmarks.results import conditions, store
 from benchmarks.scale_page import write_scale_page
 from benchmarks.scale_parts import SCALE_PARTS, bench_without_keras
 from benchmarks.subjects import one_view, shipped
+from scanner.errors import DfscanError
 
-_ALL = {**PARTS, **SCALE_PARTS}
+_DEFAULT = {**PARTS, **INFERENCE_PARTS}
+_ALL = {**_DEFAULT, **SCALE_PARTS}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,17 +36,22 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help=f"any of {', '.join(_ALL)}, page; default: the first {len(PARTS)}"
+        "parts", nargs="*", metavar="PART", help=f"any of {', '.join(_ALL)}, page; default: the first {len(_DEFAULT)}"
     )
     parser.add_argument("--work", type=Path, default=Path("benchmarks/scratch"), help="pictures and networks")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="where the page goes")
     parser.add_argument("--pictures", type=Path, nargs="*", default=[], metavar="FOLDER", help="web, then camera")
     parser.add_argument("--model", help="name or folder; default: the shipped model")
+    parser.add_argument(
+        "--one-view",
+        metavar="MODEL",
+        help="name or folder; default: the shipped `fast`, else MobileNetV2 made here",
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of pictures")
     args = parser.parse_args(arguments)
-    wanted = [name.replace("_", "-") for name in args.parts] or [*PARTS, "page"]
+    wanted = [name.replace("_", "-") for name in args.parts] or [*_DEFAULT, "page"]
     if unknown := set(wanted) - {*_ALL, "page"}:
         parser.error(f"no part is named {', '.join(sorted(unknown))}")
     if measured := [name for name in wanted if name != "page"]:
@@ -52,10 +61,18 @@ def main(arguments: list[str] | None = None) -> int:
         if set(measured) <= set(SCALE_PARTS):
             bench = bench_without_keras(work, args.model, args.rounds, args.scale)
         else:
-            bench = Bench(work, shipped(work, args.model), one_view(work), args.rounds, args.scale, folders)
+            try:
+                subjects = shipped(work, args.model), one_view(work, args.one_view)
+            except DfscanError as error:
+                parser.error(str(error))
+            bench = Bench(work, *subjects, args.rounds, args.scale, folders)
         for name in measured:
             under = conditions(bench)
-            figures = _ALL[name](bench)
+            try:
+                figures = _ALL[name](bench)
+            except NotMeasuredError as why:
+                print(f"{name}: not measured: {why}", file=sys.stderr)
+                continue
             print(json.dumps({name: figures}, indent=1), flush=True)
             print(store(args.results, name, under, figures), file=sys.stderr)
     if "page" in wanted:

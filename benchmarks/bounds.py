@@ -67,6 +67,8 @@ def bounds(parts: dict[str, Figures]) -> Iterator[Bound]:
             yield Bound(
                 f"{case['workers']} workers against one, {name}", ">=", 0.875 * case["workers"], case["all / one"]
             )
+    for name, case in parts.get("gpu", {}).items():
+        yield Bound(f"{case['device']} / the slower of D and I, {name}", ">=", 0.85, case["dfscan / min(D, I)"])
     yield from _one_figure(parts)
 
 

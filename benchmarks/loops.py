@@ -17,9 +17,9 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-from benchmarks import own_loops
+from benchmarks import own_loops, session_loops
 from benchmarks.cost import RESOLUTION, Peak, cpu_seconds
-from benchmarks.given import Given, pictures
+from benchmarks.given import Given, pictures, views_of
 from scanner.engine.child_process import CHILD, child_environment
 from scanner.engine.cpus import usable_cpus
 
@@ -36,7 +36,7 @@ def _decode_share(given: Given, files: list[str], ready: Callable[[], None]) -> 
 
     init_worker()
     views = load_model(given["model"]).views
-    _views_of(files[0], views)
+    views_of(files[0], views)
     ready()
     for file in files:
         prepare(decode(Path(file).read_bytes(), short_side=views.scaled_decode), views)  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ def _infer_share(given: Given, files: list[str], ready: Callable[[], None]) -> i
 
     model = load_model(given["model"])
     classifier = OnnxClassifier(model, Device.CPU)
-    cut = [view for file in files[:8] for view in _views_of(file, model.views)]
+    cut = [view for file in files[:8] for view in views_of(file, model.views)]
     each = len(cut) // min(8, len(files))
     together = each * max(1, DEFAULT_BATCH_SIZE // each)  # the views that a worker classifies together
     pieces = np.array_split(np.arange(together), -(-together // DEFAULT_BATCH_SIZE))
@@ -73,13 +73,6 @@ def _infer_share(given: Given, files: list[str], ready: Callable[[], None]) -> i
             classifier.classify(stack, heads)
         done += together // each
     return done
-
-
-def _views_of(file: str, views: Any) -> Any:
-    from scanner.decode import decode
-    from scanner.prepare import prepare
-
-    return prepare(decode(Path(file).read_bytes(), short_side=views.scaled_decode), views)  # type: ignore[arg-type]
 
 
 def _on_every_core(share: Callable[..., int], given: Given) -> dict[str, float]:
@@ -117,7 +110,7 @@ def _take_part(share: Callable[..., int], given: Given, files: list[str], barrie
 
 def scan_loop(given: Given) -> dict[str, float]:
     """dfscan as a library, from the first file to the last record, with all its workers running at the start."""
-    from scanner.options import ScanOptions
+    from scanner.options import Device, ScanOptions
     from scanner.pipeline import Scan
 
     options = ScanOptions(
@@ -125,6 +118,7 @@ def scan_loop(given: Given) -> dict[str, float]:
         model=given["model"],
         workers=given.get("workers"),
         limit=given.get("limit"),
+        device=Device(given.get("device", Device.AUTO)),
         use_cache="cache" in given,
         cache=Path(given["cache"]) if "cache" in given else None,
     )
@@ -199,6 +193,9 @@ LOOPS: dict[str, Callable[[Given], dict[str, float]]] = {
     "onnxruntime": own_loops.onnx_loop,
     "torch": own_loops.torch_loop,
     "sleep": sleep_loop,
+    "rows": session_loops.rows_loop,
+    "session": session_loops.session_loop,
+    "deviation": session_loops.deviation_loop,
 }
 
 

@@ -17,6 +17,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 
 
+class NotMeasuredError(Exception):
+    """A part that cannot be measured here; says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One loop with its settings."""

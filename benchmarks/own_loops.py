@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import time
 from collections.abc import Callable
@@ -43,19 +44,27 @@ def onnx_loop(given: Given) -> dict[str, float]:
 
 
 def torch_loop(given: Given) -> dict[str, float]:
-    """Pillow and PyTorch's MobileNetV2, one call a picture; for the one-view network only."""
+    """Pillow and the float network in PyTorch, one call a picture; for the networks of `benchmarks.torch_network`."""
     import numpy as np
     import torch
 
-    from benchmarks.torch_network import MobileNetV2
+    from benchmarks.torch_network import network_of
+    from scanner.model import load_model
 
-    network = MobileNetV2().eval()
+    network = network_of(load_model(given["model"]).card["network"]).eval()
 
     def predict(pixels: Any, groups: Any) -> None:
         with torch.inference_mode():
-            network(torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1)
+            network(torch.from_numpy(pixels).permute(0, 3, 1, 2))
 
     return _own_loop(given, predict, np)
+
+
+def has_torch_loop(network: dict[str, Any], views: int) -> bool:
+    """Whether `torch_loop` can be measured: PyTorch is installed and benchmarks.torch_network has such a network."""
+    forms = [("mobilenet-v2", "pooled"), ("efficientnet-lite0", "statistics")]
+    known = (network.get("backbone"), network.get("head")) in forms and network.get("alpha") == 1.0
+    return known and views == network.get("groups") == 1 and importlib.util.find_spec("torch") is not None
 
 
 def _own_loop(given: Given, predict: Callable[[Any, Any], None], np: Any) -> dict[str, float]:
@@ -95,12 +104,13 @@ def _batch_sizes(together: int, views: int, files: int) -> list[int]:
 def _own_views(file: str, views: Any, np: Any) -> tuple[Any, Any]:
     from PIL import Image
 
+    from scanner.model import Crops
     from scanner.prepare import prepare
     from scanner.records import DecodedImage
 
     with Image.open(file) as opened:
         picture = opened.convert("RGB")
-    if len(views.groups) == 1:
+    if [group.crops for group in views.groups] == [Crops.WHOLE]:
         return np.asarray(picture.resize((views.size, views.size)))[None], np.zeros(1, np.int32)
     cut = prepare(DecodedImage(np.asarray(picture), *picture.size, "JPEG"), views)
     return np.stack([view.pixels for view in cut]), np.array([view.group for view in cut], np.int32)

@@ -6,6 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bounds import bounds
+from benchmarks.inference_page import (
+    described,
+    gpu_section,
+    loops_text,
+    networks,
+    not_yet,
+    openvino_section,
+    rows_section,
+    sessions_section,
+    table,
+)
 from benchmarks.pareto import model_rows
 from benchmarks.plots import plot_curve, plot_loops, plot_pareto
 from benchmarks.results import newest
@@ -38,21 +49,6 @@ other: **H = 1 / (1/D + 1/I)**.
 CPU time is the steadier measure on a machine that has other work as well; wall clock is what a user waits for.
 """
 
-_LOOPS = """## Against the loops that one would write
-
-`Image.open`, `convert("RGB")`, resize (or the same views), then the network. One-view: MobileNetV2 at 224 pixels on
-the whole picture; dfscan decodes at reduced size where the views allow it. Start-up is in none of them. dfscan does
-more than they do: it survives broken pictures, hashes, reads provenance and writes records.
-
-"Faster by" is the ratio of pictures a second.
-"""
-
-_GPU = """## GPU
-
-Not measured: no GPU was at hand. `--device cuda` and the other providers are tested up to the call of the provider;
-[Devices](devices.md) tells how they are set up and how they work.
-"""
-
 _BOUNDS = """## The bounds
 
 What dfscan is to reach, and what was measured: by the wall clock and, where it can be told, by CPU time. "Kept" means
@@ -76,17 +72,6 @@ _WITHOUT = {
     "gpu": "GPU / the slower of decoding and inference | at least 0.85",
 }
 """What the page says of a part without a result."""
-
-_NOT_YET = """## Not there yet
-
-- **A figure from a GPU**: none was at hand. The pipeline for GPUs is there ([Devices](devices.md)); page-locked
-  memory and a half-precision model are not.
-- **OpenVINO** in these figures: `--device openvino` is measured in [Devices](devices.md) alone.
-- **8-bit networks**: the shipped network is single precision. `python -m export quantize` makes an 8-bit one; none is
-  measured here.
-- **A stored optimised graph**: ONNX Runtime optimises the graph anew whenever a worker starts.
-- **More than the cores of the machine above**: what is said beyond is simulated.
-"""
 
 _MORE_CORES = """
 A core more is a worker more: nothing is shared but dfscan's own process, which walks, keeps the order, judges and
@@ -130,13 +115,16 @@ _PICTURES = {"web": "500 x 375 pixels", "camera": "12 megapixels"}
 
 def write_page(results: Path, docs: Path) -> Path:
     """Write the page and its plots below `docs`; returns the page."""
-    found = {part: result for part, result in newest(results).items() if part in _SECTIONS}
+    found = {part: result for part, result in newest(results).items() if part in _SECTIONS or part == "gpu"}
     docs.mkdir(parents=True, exist_ok=True)
     sections = [_HEAD, _conditions(found), _bounds(found)]
     for part, section in _SECTIONS.items():
         if part in found:
+            if part == "loops-one-view":
+                loops = [found[name]["conditions"] for name in ("loops-one-view", "loops-shipped") if name in found]
+                sections.append(loops_text(loops))
             sections.append(section(found[part]["figures"], docs))
-    sections += [_GPU, _NOT_YET]
+    sections += [gpu_section(found["gpu"]["figures"] if "gpu" in found else None), not_yet(found)]
     page = docs / "performance.md"
     page.write_text("\n".join(section.strip() + "\n" for section in sections), encoding="utf-8")
     return page
@@ -146,14 +134,17 @@ def _conditions(found: dict[str, dict[str, Any]]) -> str:
     lines = []
     for part, result in found.items():
         under = result["conditions"]
+        both = networks(under)
         pictures = under["pictures"] if isinstance(under["pictures"], str) else ", ".join(under["pictures"])
         lines.append(
             f"| {part} | {under['date']} | {under['cpu']}, {under['cpus']} cores | {under['load_before']} | "
-            f"{under['shipped_model']} ({under['views']} views) | {pictures} | {under['rounds']} |"
+            f"{described(both['shipped'])}, {under['views']} views | {described(both['one-view'])} | {pictures} | "
+            f"{under['rounds']} |"
         )
     libraries = next(iter(found.values()))["conditions"] if found else {"libraries": {}, "python": "", "dfscan": ""}
     versions = ", ".join(f"{name} {version}" for name, version in libraries["libraries"].items())
-    return _table(("part", "date", "machine", "load before", "shipped model", "pictures", "rounds"), lines) + (
+    head = ("part", "date", "machine", "load before", "shipped model", "one-view network", "pictures", "rounds")
+    return table(head, lines) + (
         f"\ndfscan {libraries['dfscan']}, Python {libraries['python']}, {versions}. "
         "The load is that of other work on the machine.\n"
     )
@@ -162,7 +153,7 @@ def _conditions(found: dict[str, dict[str, Any]]) -> str:
 def _bounds(found: dict[str, dict[str, Any]]) -> str:
     rows = [bound.as_row() for bound in bounds({part: result["figures"] for part, result in found.items()})]
     rows += [f"| {what} | not measured |  |  |" for part, what in _WITHOUT.items() if part not in found]
-    return _BOUNDS + _table(("what", "bound", "measured", "by CPU time", "kept"), rows)
+    return _BOUNDS + table(("what", "bound", "measured", "by CPU time", "kept"), rows)
 
 
 def _bound_one_view(figures: Figures, docs: Path) -> str:
@@ -185,11 +176,11 @@ def _bound(figures: Figures) -> str:
     head = (
         "network, pictures", "D", "I", "H", "dfscan", "with cache", "dfscan / H (CPU)", "with cache / H (CPU)", "files",
     )  # fmt: skip
-    return _table(head, lines)
+    return table(head, lines)
 
 
 def _loops_one_view(figures: Figures, docs: Path) -> str:
-    return _LOOPS + _loops(figures, docs / "performance-one-view.svg")
+    return _loops(figures, docs / "performance-one-view.svg")
 
 
 def _loops_shipped(figures: Figures, docs: Path) -> str:
@@ -208,7 +199,7 @@ def _loops(figures: Figures, plot: Path) -> str:
             for case, m in cases.items()
         ]
         head = ("loop", "files", "pictures/s", "CPU ms a picture", "dfscan faster by", "less CPU by")
-        text += f"\n**{name}** ({_PICTURES.get(kind, kind)})\n\n" + _table(head, lines)
+        text += f"\n**{name}** ({_PICTURES.get(kind, kind)})\n\n" + table(head, lines)
     return text
 
 
@@ -228,9 +219,9 @@ def _workers(figures: Figures, docs: Path) -> str:
     counts = list(next(iter(figures["simulated"].values())))
     return (
         "## More cores\n\n"
-        + _table(("network, pictures", "one worker", "all workers", "workers", "all / one"), lines)
+        + table(("network, pictures", "one worker", "all workers", "workers", "all / one"), lines)
         + _MORE_CORES
-        + _table(("workers", *counts, "own CPU ms a picture"), simulated)
+        + table(("workers", *counts, "own CPU ms a picture"), simulated)
         + "\n![Simulated workers](performance-workers.svg)\n"
     )
 
@@ -243,7 +234,7 @@ def _memory(figures: Figures, docs: Path) -> str:
     ]
     return (
         _MEMORY
-        + _table(("files", "MB", "pictures/s"), lines)
+        + table(("files", "MB", "pictures/s"), lines)
         + f"\nTen times the files: **{figures['10,000 / 1,000']:.2f}** times the memory.\n"
     )
 
@@ -267,7 +258,7 @@ def _startup(figures: Figures, docs: Path) -> str:
     ]
     return (
         "## Start-up\n\nThe whole command, from its start to its end.\n\n"
-        + _table(("command", "wall ms", "least wall ms", "CPU ms"), lines)
+        + table(("command", "wall ms", "least wall ms", "CPU ms"), lines)
         + f"\n`--help` takes **{figures['--help / bare python']:.1f}** times the CPU time of bare Python.\n"
     )
 
@@ -278,7 +269,7 @@ def _costs(figures: Figures, docs: Path) -> str:
         for name, f in figures.items()
         if name.startswith("cost of")
     ]
-    return _COSTS + _table(("", "by wall clock", "by CPU time"), lines)
+    return _COSTS + table(("", "by wall clock", "by CPU time"), lines)
 
 
 def _remote_cost(figures: Figures, docs: Path) -> str:
@@ -289,12 +280,12 @@ def _remote_cost(figures: Figures, docs: Path) -> str:
     ]
     head = ("network, pictures", "pictures", "MB", "folder, CPU ms a picture", "S3, CPU ms a picture",
             "S3 / folder", "whole runs, with their starts")  # fmt: skip
-    return _REMOTE + _table(head, lines)
+    return _REMOTE + table(head, lines)
 
 
 def _pareto(figures: Figures, docs: Path) -> str:
     plot_pareto(figures, docs / "performance-pareto.svg")
-    return _PARETO + _table(*model_rows(figures)) + "\n![Speed and AUC of each model](performance-pareto.svg)\n"
+    return _PARETO + table(*model_rows(figures)) + "\n![Speed and AUC of each model](performance-pareto.svg)\n"
 
 
 _SECTIONS = {
@@ -306,11 +297,10 @@ _SECTIONS = {
     "memory": _memory,
     "rescan": _rescan,
     "startup": _startup,
+    "sessions": sessions_section,
+    "rows": rows_section,
+    "openvino": openvino_section,
     "pareto": _pareto,
     "costs": _costs,
     "remote-cost": _remote_cost,
 }
-
-
-def _table(head: tuple[str, ...], lines: list[str]) -> str:
-    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *lines]) + "\n"

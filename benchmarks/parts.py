@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import ROOT, Case, Measured, in_turns, paired, run_command, run_loop
+from benchmarks.own_loops import has_torch_loop
 from benchmarks.pictures import CAMERA, WEB, picture_set
 from benchmarks.subjects import Subject
 from scanner.engine.cpus import usable_cpus
@@ -135,7 +136,7 @@ def _loops(bench: Bench, name: str, wanted: dict[str, tuple[int, int]]) -> Figur
         }
         if subject.views > 1:
             cases["Keras, one view a call"] = Case("keras", {**given, "together": 1})
-        if name == "one-view" and _installed("torch"):
+        if has_torch_loop(subject.network, subject.views):
             cases["PyTorch, one picture a call"] = Case("torch", given)
         measured = in_turns(cases, bench.rounds)
         ours = measured["dfscan"]
@@ -316,12 +317,6 @@ def shipped_models(bench: Bench) -> Figures:
 def _cost(more: Measured, less: Measured) -> Figures:
     """The share of the throughput that is lost."""
     return {"by wall clock": round(1 - paired(more, less), 4), "by CPU time": round(1 - paired(more, less, "cpu"), 4)}
-
-
-def _installed(module: str) -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec(module) is not None
 
 
 @contextlib.contextmanager

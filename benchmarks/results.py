@@ -15,7 +15,7 @@ from benchmarks.parts import Bench
 from scanner import __version__
 from scanner.engine.cpus import usable_cpus
 
-_LIBRARIES = ("onnxruntime", "pillow", "simplejpeg", "numpy", "keras", "tensorflow-cpu", "torch")
+_LIBRARIES = ("onnxruntime", "pillow", "simplejpeg", "numpy", "keras", "tensorflow-cpu", "torch", "openvino")
 
 
 def conditions(bench: Bench) -> dict[str, Any]:
@@ -31,6 +31,7 @@ def conditions(bench: Bench) -> dict[str, Any]:
         "libraries": {name: version for name in _LIBRARIES if (version := _version(name))},
         "shipped_model": bench.shipped.name,
         "views": bench.shipped.views,
+        "networks": {"shipped": bench.shipped.about, "one-view": bench.one_view.about},
         "pictures": [folder.name for folder in bench.folders] or "made here",
         "rounds": bench.rounds,
     }
