@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scanner.classifier import is_8_bit
 from scanner.errors import UsageError
 from scanner.model import Model, load_model, shipped_models
 from scanner.options import DEFAULT_MODEL
@@ -105,7 +104,7 @@ def _subject(work: Path, model: Model) -> Subject:
     twin = work / f"keras-{model.sha256[:12]}" / "model.keras"
     if not twin.is_file():
         _save(_network(network), twin)
-    return Subject(model.name, model.folder, twin, _count(model), is_8_bit(model), network=network)
+    return Subject(model.name, model.folder, twin, _count(model), model.is_8_bit, network=network)
 
 
 def _made(work: Path) -> Subject:

@@ -109,23 +109,13 @@ def scanned_graph(model: Model, outputs: Collection[str]) -> str | bytes:
     return str(model.graph) if part is whole else part
 
 
-def is_8_bit(model: Model) -> bool:
-    """Whether the graph calculates with bytes (at least in part) instead of floats."""
-    with open(model.graph, "rb") as file:
-        return b"DequantizeLinear" in file.read(_NODES)
-
-
 def _rows_a_run(model: Model) -> int | None:
     """Views that one run on a CPU takes at most; None: as many as there are.
 
     What the early layers of a float network make of more views than two outgrows a core's cache, and every layer waits
     for memory. Bytes are a quarter of that, and gain from company. `python -m benchmarks rows` measures both.
     """
-    return None if is_8_bit(model) else 2
-
-
-_NODES = 1 << 20
-"""Bytes at the beginning of a graph's file that hold its nodes; the weights come after them."""
+    return None if model.is_8_bit else 2
 
 
 def check_form(model: Model, inputs: Mapping[str, str], outputs: Collection[str], *, image: str) -> None:

@@ -18,6 +18,9 @@ FORMAT = 1
 
 SHIPPED = Path(__file__).parent / "models"
 
+_NODES = 1 << 20
+"""Bytes at the beginning of a graph's file that hold its nodes; the weights come after them."""
+
 
 class Crops(enum.StrEnum):
     """Where a group's crops lie on the resized picture."""
@@ -167,6 +170,12 @@ class Model:
     def graph(self) -> Path:
         """The ONNX file."""
         return self.folder / "model.onnx"
+
+    @property
+    def is_8_bit(self) -> bool:
+        """Whether the graph calculates with bytes (its convolutions, at least) instead of floats."""
+        with open(self.graph, "rb") as file:
+            return b"DequantizeLinear" in file.read(_NODES)
 
     @property
     def identity(self) -> str:

@@ -28,9 +28,9 @@ def with_outputs(data: bytes, wanted: Collection[str]) -> bytes:
     changed = False
     for field, kind, start, at, end in _fields(view, 0, len(data)):
         if field == _MODEL_GRAPH and kind == _LENGTH:
-            graph = _cut(view, at, end, wanted)
-            if graph is not None:
-                pieces += [_varint(field << 3 | kind), _varint(len(graph)), graph]
+            kept = _cut(view, at, end, wanted)
+            if kept is not None:
+                pieces += [_varint(field << 3 | kind), _varint(sum(map(len, kept))), *kept]
                 changed = True
                 continue
         pieces.append(view[start:end])
@@ -49,8 +49,8 @@ def output_names(data: bytes) -> list[str]:
     ]
 
 
-def _cut(view: memoryview, start: int, end: int, wanted: Collection[str]) -> bytes | None:
-    """The GraphProto between two places without what is not wanted; None where all of it is."""
+def _cut(view: memoryview, start: int, end: int, wanted: Collection[str]) -> list[memoryview] | None:
+    """The fields of the GraphProto between two places without what is not wanted; None where all of it is."""
     fields = list(_fields(view, start, end))
     names = {at: _name(view, at, stop) for field, _, _, at, stop in fields if field == _GRAPH_OUTPUT}
     if all(name in wanted for name in names.values()):
@@ -63,7 +63,7 @@ def _cut(view: memoryview, start: int, end: int, wanted: Collection[str]) -> byt
             kept.add(at)
             needed.update(inputs)
     dropped = {at for at, _ in nodes if at not in kept} | {at for at, name in names.items() if name not in wanted}
-    return b"".join(view[begin:stop] for _, _, begin, at, stop in fields if at not in dropped)
+    return [view[begin:stop] for _, _, begin, at, stop in fields if at not in dropped]
 
 
 def _node(view: memoryview, start: int, end: int) -> tuple[list[str], list[str]]:

@@ -33,6 +33,7 @@ def show(
         ("Version", model.version),
         ("Folder", str(model.folder)),
         ("Shipped", ", ".join(shipped_models()) or "none"),
+        ("Graph", "8-bit, made for CPUs" if model.is_8_bit else "float"),
         ("Views", "; ".join(_view(group, model.views.size) for group in model.views.groups)),
     ]
     for title, value in facts:

@@ -106,4 +106,5 @@ def test_the_shipped_default_is_the_model_that_dfscan_model_shows(run_cli: RunCl
     card = json.loads(run_cli("model", tiny_model_dir, "--json", env={"DFSCAN_MODEL": None}).stdout)
     assert card == json.loads((tiny_model_dir / "model.json").read_text())
     shown = run_cli("model", tiny_model_dir).stdout.decode()
+    assert "Graph:    float\n" in shown
     assert card["sha256"][:12] in shown and "Tells bright pictures from dark ones." in shown
