@@ -69,21 +69,22 @@ def plot_pareto(figures: dict[str, Any], path: Path) -> None:
     """Speed against AUC on test, a point for each model and condition; the best lie at the upper right."""
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
-    conditions = list(dict.fromkeys(c for f in figures.values() for c in f["auc"].get("test", {})))
-    order = sorted(figures.items(), key=lambda item: item[1]["pictures_per_second"]["web"])
-    for condition in conditions:
-        points = [(f["pictures_per_second"]["web"], f["auc"]["test"][condition]) for _, f in order if f["auc"]]
+    told = [
+        (f["pictures_per_second"]["web"], name, f["auc"]["test"]) for name, f in figures.items() if f["auc"].get("test")
+    ]
+    told.sort()
+    for condition in dict.fromkeys(condition for *_, aucs in told for condition in aucs):
+        points = [(rate, aucs[condition]) for rate, _, aucs in told if condition in aucs]
         axes.plot(*zip(*points, strict=True), "o-", label=condition)
-    for name, f in order:
-        if f["auc"]:
-            best = max(f["auc"]["test"].values())
-            axes.annotate(
-                name, (f["pictures_per_second"]["web"], best), (0, 6), textcoords="offset points", ha="center"
-            )
+    for rate, name, aucs in told:
+        axes.annotate(name, (rate, max(aucs.values())), (0, 6), textcoords="offset points", ha="center")
     axes.set(xlabel="web pictures a second", ylabel="AUC on test", title="Shipped models", xscale="log")
+    axes.set_xticks([rate for rate, *_ in told], [f"{rate:.3g}" for rate, *_ in told])
+    axes.set_xticks([], minor=True)
     axes.margins(0.2)
     axes.grid(alpha=0.3)
-    axes.legend()
+    if told:
+        axes.legend()
     _save(figure, path)
 
 

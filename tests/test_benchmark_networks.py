@@ -158,6 +158,17 @@ def test_the_page_says_which_loops_run_which_graph(tmp_path: Path, eight_bit: bo
     assert ("the shipped network is single precision" in page) is not eight_bit
 
 
+def test_a_model_without_figures_is_in_the_table_and_no_point_of_the_plot(tmp_path: Path) -> None:
+    fast = Subject("fast", tmp_path, tmp_path / "no.keras", 1)
+    speed = {"views": 1, "megabytes": 1.0, "pictures_per_second": {"web": 70.0, "camera": 30.0}}
+    figures = {"told": speed | {"auc": {"test": {"as-is": 0.9}}}, "untold": speed | {"auc": {"val": {"as-is": 0.8}}}}
+    store(tmp_path / "results", "pareto", conditions(Bench(tmp_path, fast, fast, rounds=1)), figures)
+    page = write_page(tmp_path / "results", tmp_path / "docs").read_text("utf-8")
+    assert "| untold | 1 | 1.0 | 70.0 | 30.0 | - | 0.800 |" in page
+    plot = (tmp_path / "docs" / "performance-pareto.svg").read_text("utf-8")
+    assert "<!-- told -->" in plot and "untold" not in plot
+
+
 def test_pytorch_is_given_as_many_parameters_as_keras() -> None:
     pytest.importorskip("torch", reason="PyTorch is measured only where it is installed")
     pytest.importorskip("keras", reason="Keras is in the extra [export]")
