@@ -199,8 +199,8 @@ def families(
 ) -> None:
     """Give a trained run a head for a generator's family, as `train` does by itself; convert again after it."""
     from export.family_head import FamilySettings, family_table
+    from export.material import train_missing_families
     from export.runs import open_run
-    from export.train import train_missing_families
 
     opened = open_run(run)
     train_missing_families(opened, FamilySettings(epochs, seed), cache, _workers(workers))
@@ -286,17 +286,45 @@ def convert(
 
 
 @app.command()
+def reduce(
+    run: Annotated[Path, typer.Argument(help="Run folder, trained without fine-tuning.")],
+    out: Annotated[Path, typer.Argument(help="Run folder to make, for convert, quantize, evaluate and package.")],
+    views: Annotated[
+        Path, typer.Option(help="JSON view policy: some of the run's groups, with weights and crops of their own.")
+    ],
+    family_epochs: Annotated[int, typer.Option(min=1, help="Epochs of the head that tells a family.")] = 8,
+    cache: Annotated[Path | None, typer.Option(help="Folder for cached features. [default: RUN/features]")] = None,
+    workers: Workers = None,
+) -> None:
+    """Make a run that looks at fewer views with the same heads: one is several times as fast as six."""
+    from export.reduce import reduce_run
+    from export.runs import open_run
+    from scanner.model import ViewPolicy
+
+    policy = _json_option(views, ViewPolicy.from_json, None)
+    made = reduce_run(open_run(run), out, policy, cache=cache, families=family_epochs, workers=_workers(workers))
+    _say((made.folder / "evaluation" / "val" / "metrics.md").read_text(encoding="utf-8").split("## ")[0].strip())
+    _say(f"the run is in {made.folder}")
+
+
+@app.command()
 def quantize(
     run: Annotated[Path, typer.Argument(help="Run folder, converted.")],
     out: Annotated[Path, typer.Argument(help="Run folder to make, for evaluate and package.")],
     data: Annotated[Path | None, typer.Option(help="Manifest with the pictures. [default: the run's]")] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for cached features, for a run with folds but no out_of_fold.json. [default: RUN/features]"
+        ),
+    ] = None,
     workers: Workers = None,
 ) -> None:
-    """Make an int8 run of a converted one; fails where it loses over 0.005 AUC or is not 1.4 times as fast."""
+    """Make an int8 run of a converted one, with its report on val; fails where it loses over 0.005 AUC or is slow."""
     from export.quantize import quantize_run
     from export.runs import open_run
 
-    found = quantize_run(open_run(run), out, data=data, workers=_workers(workers))
+    found = quantize_run(open_run(run), out, data=data, cache=cache, workers=_workers(workers))
     _say(f"{out}: AUC {found.auc:.4f} to {found.auc_int8:.4f}, {found.speed_int8 / found.speed:.2f} times as fast")
 
 
@@ -319,6 +347,32 @@ def package(
         PackageOptions(open_run(run), out, name or out.resolve().name, version, licence, notes, overwrite)
     )
     _say(f"{folder} is ready: dfscan --model {folder}/ PICTURES")
+
+
+@app.command()
+def screen(
+    run: Annotated[Path, typer.Argument(help="Run folder whose data and features are looked at; it is not changed.")],
+    group: Annotated[str, typer.Option(help="View group whose heads are compared.")] = "s320",
+    only: Annotated[str | None, typer.Option(help="Names of variants, with commas between. [default: all]")] = None,
+    out: Annotated[Path, typer.Option(help="Without an ending: .json and .md are written.")] = Path("screen"),
+    cache: Annotated[Path | None, typer.Option(help="Folder for cached features. [default: RUN/features]")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each head.")] = 12,
+    seeds: Annotated[int, typer.Option(min=1, help="Heads of each variant.")] = 2,
+    workers: Workers = None,
+) -> None:
+    """Compare ways to train a head on cached features, by validation: minutes each, nothing is shipped."""
+    from export.material import material
+    from export.runs import open_run
+    from export.screen import VARIANTS, ScreenSettings, table
+    from export.screen import screen as compare
+
+    known = {variant.name: variant for variant in VARIANTS}
+    names = only.split(",") if only else list(known)
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"there is no variant {unknown[0]!r}; there are {', '.join(known)}")
+    held = material(open_run(run), cache=cache, workers=_workers(workers))
+    settings = ScreenSettings(group, epochs, seeds=seeds)
+    _say(table(settings, compare(held, settings, [known[name] for name in names], out)))
 
 
 @app.command(name="import-weights")

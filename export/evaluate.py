@@ -19,7 +19,7 @@ from export.family_figures import family_figures, family_lines
 from export.manifest import Record, data_hash
 from export.metrics import Figures, Part, figures, parts
 from export.runs import write_json
-from export.scoring import Detector, score, scores
+from export.scoring import Detector, Scores, score, scores
 from export.stability import stability, stability_line
 from scanner.errors import InputError
 
@@ -46,6 +46,15 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What the scanner's own pipeline says of pictures; hangs on no calibration."""
+
+    scores: dict[Condition, Scores]
+    again: NDArray[np.float64] | None
+    """Logit of each picture saved once more, [P]; None where they were not scored as they are."""
+
+
+@dataclass(frozen=True, slots=True)
 class Beyond:
     """What the scanner's own pipeline tells beside the figures of each condition."""
 
@@ -62,16 +71,24 @@ def measure(
 
     What compares with pictures as they are is None where those are not among the conditions.
     """
+    seen = look(records, detector, conditions, workers=workers)
+    measured = [summarise(records, all.logits, detector, condition) for condition, all in seen.scores.items()]
+    return measured, beyond(records, seen, detector)
+
+
+def look(records: Sequence[Record], detector: Detector, conditions: Sequence[Condition], *, workers: int) -> Seen:
+    """Score the records under each condition and, where pictures as they are are among them, resaved."""
     found = {condition: scores(records, detector, condition, workers=workers) for condition in conditions}
-    measured = [summarise(records, all.logits, detector, condition) for condition, all in found.items()]
-    if Condition.AS_IS not in found:
-        return measured, None
-    as_is = found[Condition.AS_IS]
-    again = score(records, detector, Resaved.ONCE, workers=workers)
-    return measured, Beyond(
-        stability(as_is.logits, again, detector),
-        family_figures(records, as_is, detector),
-    )
+    again = score(records, detector, Resaved.ONCE, workers=workers) if Condition.AS_IS in found else None
+    return Seen(found, again)
+
+
+def beyond(records: Sequence[Record], seen: Seen, detector: Detector) -> Beyond | None:
+    """What compares with pictures as they are; None where those were not scored."""
+    if seen.again is None:
+        return None
+    as_is = seen.scores[Condition.AS_IS]
+    return Beyond(stability(as_is.logits, seen.again, detector), family_figures(records, as_is, detector))
 
 
 def summarise(

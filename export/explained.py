@@ -42,7 +42,7 @@ def explained(network: Network, families: FamilyHead | None = None, *, heat: boo
         pooled = network.config.head is HeadForm.POOLED
         cells = _pooled_heat(network, chosen) if pooled else _heat(network, features, chosen)
         outputs.append(layers.Identity(name="heatmap", dtype="float32")(cells))
-    return keras.Model(model.inputs, outputs)
+    return keras.Model(model.inputs if len(model.inputs) > 1 else model.inputs[0], outputs)
 
 
 def _chosen(network: Network) -> keras.KerasTensor | None:

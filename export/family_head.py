@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from export.families import FAMILIES, OTHER, family_of
 from export.features import Features
 from export.folds import FoldSettings, fold_of, sample
+from export.labels import Class, Split
 from export.manifest import Record
 from export.metrics import wilson
 from export.runs import Run, read_json, write_json
@@ -58,11 +59,19 @@ class FamilySettings:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a family head said of AI pictures whose source it had not seen."""
+    """The likeliest family that a head named for AI pictures whose source it had not seen."""
 
     records: list[Record]
-    logits: NDArray[np.float64]
-    """float64 [P, F]."""
+    best: NDArray[np.intp]
+    """Index of the likeliest family, [P]."""
+    probability: NDArray[np.float64]
+    """Its probability among the families, [P]."""
+
+    @classmethod
+    def of_logits(cls, records: list[Record], logits: NDArray[np.float64]) -> Judged:
+        """From the logits of all families, float64 [P, F]."""
+        probability = softmax(logits)
+        return cls(records, probability.argmax(1), probability.max(1, initial=0.0))
 
     @property
     def truth(self) -> NDArray[np.intp]:
@@ -88,32 +97,40 @@ def train_families(
 
     `learnt`: augmented views of `train`; `seen`: the views of `val` as they are; `groups`: index and weight of each
     group that has a head. From which probability on a family is told is measured on validation and, by heads that saw
-    nothing of their owner, on training pictures. Nothing is written where fewer than two families are in `train`.
+    nothing of their owner, on as many draws of training pictures as a scan takes crops; families_out_of_fold.json keeps
+    what those heads said, for another graph of the same heads. Nothing is written where fewer than two families are in
+    `train`.
     """
     mine, theirs = known(train), known(val)
     chosen = [train[index] for index in mine]
     if settings.epochs == 0 or len({family_of(record.group) for record in chosen}) < 2:
         return
-    judged = Judged([val[index] for index in theirs], np.zeros((len(theirs), len(FAMILIES))))
+    judged = np.zeros((len(theirs), len(FAMILIES)))
     folds = FoldSettings(_FOLDS, _PER_SOURCE, settings.seed)
     asked = sample(chosen, folds)
-    outside = Judged([chosen[index] for index in asked], np.zeros((len(asked), len(FAMILIES))))
+    outside = np.zeros((len(asked), len(FAMILIES)))
     kernels, biases = [], []
     for group, weight in groups:
         values = learnt.of_group(group)[mine]
         kernel, bias = fit(values, chosen, settings)
         kernels.append(kernel)
         biases.append(bias)
-        judged.logits[:] += weight * _mean_logits(seen.of_group(group, 0)[theirs], kernel, bias)
+        crops = seen.of_group(group, 0)[theirs]
+        judged += weight * _mean_logits(crops, kernel, bias)
         fold = fold_of(chosen, folds)
         for number in range(folds.count):
             inside = fold == number
             held = fit(values[~inside], [r for r, out in zip(chosen, ~inside, strict=True) if out], settings)
             rows = inside[asked]
-            outside.logits[rows] += weight * _mean_logits(values[asked[rows]], *held)
+            outside[rows] += weight * _mean_logits(values[asked[rows], : crops.shape[1]], *held)
     scale = sum(weight for _, weight in groups)
     np.savez(run.folder / "families.npz", kernel=np.stack(kernels), bias=np.stack(biases))
-    write_json(run.folder / "families.json", believed([replace(j, logits=j.logits / scale) for j in (judged, outside)]))
+    parts = [
+        Judged.of_logits([val[index] for index in theirs], judged / scale),
+        Judged.of_logits([chosen[index] for index in asked], outside / scale),
+    ]
+    _keep(run, parts[1])
+    write_json(run.folder / "families.json", believed(parts))
 
 
 def fit(
@@ -191,13 +208,13 @@ def believed(parts: Sequence[Judged]) -> list[dict[str, Any]]:
     itself. `other` is not a name.
     """
     records = [record for part in parts for record in part.records]
-    probability = np.concatenate([softmax(part.logits) for part in parts])
+    probability = np.concatenate([part.probability for part in parts])
     truth = np.concatenate([part.truth for part in parts])
     part_of = np.repeat(np.arange(len(parts)), [len(part.records) for part in parts])
-    best = probability.argmax(1)
+    best = np.concatenate([part.best for part in parts])
     found = []
     for family, name in enumerate(FAMILIES):
-        score = np.where(best == family, probability[:, family], 0.0)
+        score = np.where(best == family, probability, 0.0)
         row = {"name": name, "threshold": None, "precision": None, "interval": None, "named": 0,
                "pictures": int((truth == family).sum()), "recall": None}  # fmt: skip
         for threshold in _THRESHOLDS if name != OTHER else ():
@@ -239,3 +256,43 @@ def family_table(run: Run) -> list[dict[str, Any]]:
     """The families as model.json lists them; empty where the run has none."""
     path = run.folder / "families.json"
     return list(read_json(path)) if path.exists() else []
+
+
+_KEPT = "families_out_of_fold.json"
+
+
+def _keep(run: Run, outside: Judged) -> None:
+    rows = [
+        {"file": record.file, "label": record.label, "source": record.source, "group": record.group,
+         "family": FAMILIES[best], "probability": round(float(probability), 6)}
+        for record, best, probability in zip(outside.records, outside.best, outside.probability, strict=True)
+    ]  # fmt: skip
+    write_json(run.folder / _KEPT, rows)
+
+
+def _kept(run: Run) -> Judged:
+    """What `train_families` kept; no pictures where it is of an older run."""
+    path = run.folder / _KEPT
+    rows = read_json(path) if path.exists() else []
+    records = [Record(r["file"], Class(r["label"]), Split.TRAIN, r["source"], r["group"]) for r in rows]
+    best = np.array([FAMILIES.index(r["family"]) for r in rows], np.intp)
+    return Judged(records, best, np.array([r["probability"] for r in rows], np.float64))
+
+
+def measure_families(run: Run, out: Run, val: Sequence[Record], told: Sequence[tuple[int, float] | None]) -> None:
+    """Write families.json of a run whose graph is another one of the same heads; nothing where `run` tells no families.
+
+    `told`: number and probability of the likeliest family of each validation picture, by that other graph. It is
+    measured on those and on what the run's heads said out of fold, and told from where both are right.
+    """
+    if not family_table(run):
+        return
+    seen = [(val[index], hint) for index in known(val) if (hint := told[index]) is not None]
+    judged = Judged(
+        [record for record, _ in seen],
+        np.array([best for _, (best, _) in seen], np.intp),
+        np.array([probability for _, (_, probability) in seen], np.float64),
+    )
+    outside = _kept(run)
+    _keep(out, outside)
+    write_json(out.folder / "families.json", believed([judged, outside]))

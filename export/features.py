@@ -7,7 +7,7 @@ import json
 import multiprocessing
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -122,6 +122,16 @@ def extract(
             progress.update()
     order = np.array([store.known[_key(record)] for record in records], np.intp)
     return Features(store.open(), order, groups, series)
+
+
+def narrowed(features: Features, chosen: Sequence[tuple[int, Sequence[int]]]) -> Features:
+    """Some rows of the features alone: for each new group an old one, and which of its rows in each series it keeps."""
+    groups = np.full_like(features.groups, -1)
+    for new, (old, kept) in enumerate(chosen):
+        for series in np.unique(features.series):
+            rows = np.flatnonzero((features.groups == old) & (features.series == series))
+            groups[rows[list(kept)]] = new
+    return replace(features, groups=groups)
 
 
 def _key(record: Record) -> str:

@@ -14,6 +14,7 @@ from export.conditions import Condition
 from export.features import Features
 from export.heads import Examples, Trained, calibrate_head, picture_logits
 from export.manifest import Record
+from export.outside import Outside
 from scanner.errors import UsageError
 
 
@@ -96,6 +97,11 @@ class OutOfFold:
         self._features = look(self.records)
         self.logits: dict[Condition, NDArray[np.float64]] = {c: np.zeros(len(self.records)) for c in Condition}
         """One a record, by condition: the sum over the groups added so far."""
+
+    @property
+    def found(self) -> Outside:
+        """What all groups together say."""
+        return Outside(self.records, self.logits)
 
     def add(self, group: int, weight: float, examples: Examples, learn: Callable[[Examples, int], Trained]) -> None:
         """Add `weight` times the group's mean logit; `learn` trains a head on the examples it is given, for a fold."""

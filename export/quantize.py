@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export import evaluate
 from export.conditions import Condition
+from export.family_head import measure_families
 from export.features import Plan, stacked_views
 from export.labels import Split
 from export.manifest import Record, read_manifest
 from export.metrics import auc
+from export.outside import Outside, carried, keep, kept, line_of_validation
 from export.runs import Run, read_json, write_json
-from export.scoring import Detector, graph_classifier, score
+from export.scoring import Detector, families_of, graph_classifier, score
 from export.streamline import planes_input, replace_input, streamline
 from export.to_onnx import halve_weights
 from export.validation import settle
@@ -75,24 +78,37 @@ class Quantized:
         }
 
 
-def quantize_run(run: Run, out: Path, *, data: Path | None = None, workers: int = 1) -> Quantized:
-    """Make a run folder of the int8 graph of a converted run: to be evaluated and packaged like any other.
+def quantize_run(
+    run: Run, out: Path, *, data: Path | None = None, cache: Path | None = None, workers: int = 1
+) -> Quantized:
+    """Make a run folder of the int8 graph of a converted run: to be evaluated on test and packaged like any other.
 
-    It gets a calibration and thresholds of its own, from all of validation. `data`: manifest with the pictures; None:
-    the run's own. Raises QuantizeError where int8 does not pay, and leaves parity.json with the figures, not the graph;
-    InputError where the run was not converted; UsageError where `out` is taken.
+    It gets a calibration, thresholds and families of its own, and the report on validation that `evaluate` would write:
+    from all of validation as the int8 graph sees it, and from what the float run's heads said out of fold. `data`:
+    manifest with the pictures; None: the run's own. `cache`: where a run that kept none of that finds its features.
+    Raises QuantizeError where int8 does not pay, and leaves parity.json with the figures, not the graph; InputError
+    where the run was not converted; UsageError where `out` is taken.
     """
     if not run.graph.exists():
         raise InputError(f"{run.folder} holds no model.onnx; run `python -m export convert` first")
     if out.exists() and any(out.iterdir()):
         raise UsageError(f"{out} is not empty")
     records = read_manifest(data or Path(run.config["options"]["data"]))
+    outside = _outside(run, cache, workers)
     out.mkdir(parents=True, exist_ok=True)
     small = Run(out, run.config | {"quantized": "int8"})
     pixels, groups = _views(_balanced(records, Split.TRAIN, CALIBRATION), run)
     quantize(run.graph, small.graph, pixels, groups)
-    classifiers = [graph_classifier(made) for made in (run, small)]
-    found = _compare(run, small, _balanced(records, Split.VALIDATION, CHECKED), classifiers, pixels, groups, workers)
+    families = families_of(run)
+    classifiers = [graph_classifier(made, families) for made in (run, small)]
+    float_, int8 = (
+        Detector(made.folder.name, made.folder, classifier, run.views, *run.calibration(), families)
+        for made, classifier in zip((run, small), classifiers, strict=True)
+    )
+    val = [record for record in records if record.split is Split.VALIDATION]
+    as_is = evaluate.look(val, int8, [Condition.AS_IS], workers=workers)
+    speeds = _speeds(classifiers, pixels, groups)
+    found = _compare(val, as_is.scores[Condition.AS_IS].logits, float_, small, speeds, workers)
     about = read_json(run.folder / "parity.json") | {"int8": found.as_json(), "passed": found.passed}
     write_json(out / "parity.json", about | {"sha256": found.sha256})
     if not found.passed:
@@ -102,31 +118,59 @@ def quantize_run(run: Run, out: Path, *, data: Path | None = None, workers: int 
             f"{found.speed_int8 / found.speed:.2f} times as fast (at least {MIN_GAIN})"
         )
     write_json(out / "config.json", small.config)
-    val = [record for record in records if record.split is Split.VALIDATION]
-    detector = Detector(out.name, out, classifiers[1], run.views, *run.calibration())
-    logits = {condition: score(val, detector, condition, workers=workers) for condition in Condition}
-    settle(out, classifiers[1], run.views, val, logits)
+    rest = evaluate.look(val, int8, [c for c in Condition if c is not Condition.AS_IS], workers=workers)
+    _settle(run, small, val, evaluate.Seen(as_is.scores | rest.scores, as_is.again), classifiers[1], outside)
     return found
 
 
-def _compare(
+def _outside(run: Run, cache: Path | None, workers: int) -> Outside | None:
+    """What the run's calibration rests on beside validation; from its heads of folds, where it kept no logits."""
+    found = kept(run.folder)
+    if found is None and run.config["options"].get("folds", {}).get("count"):
+        from export.reduce import out_of_fold
+
+        found = out_of_fold(run, cache=cache, workers=workers)
+    return found
+
+
+def _settle(
     run: Run,
     small: Run,
-    chosen: Sequence[Record],
-    classifiers: Sequence[OnnxClassifier],
-    pixels: NDArray[np.uint8],
-    groups: NDArray[np.int32],
+    val: list[Record],
+    seen: evaluate.Seen,
+    classifier: OnnxClassifier,
+    outside: Outside | None,
+) -> None:
+    """Calibration, thresholds, families and the report on validation of the int8 run."""
+    logits = {condition: all.logits for condition, all in seen.scores.items()}
+    measure_families(run, small, val, seen.scores[Condition.AS_IS].families)
+    if outside is not None:
+        outside = carried(outside, line_of_validation(run.folder, val, logits))
+        keep(small.folder, outside)
+    settle(small.folder, classifier, run.views, val, logits, outside, seen=seen, families=families_of(small))
+
+
+def _compare(
+    val: Sequence[Record],
+    logits_int8: NDArray[np.float64],
+    detector: Detector,
+    small: Run,
+    speeds: Sequence[float],
     workers: int,
 ) -> Quantized:
-    """AUC and speed of the float graph and of the int8 one."""
+    """AUC of the float graph and of the int8 one on the same validation pictures as they are.
+
+    `detector`: the float graph; `speeds`: of both graphs.
+    """
+    if np.isnan(logits_int8).any():
+        raise InputError("some validation pictures can no longer be read; run prepare again")
+    chosen = _balanced(val, Split.VALIDATION, CHECKED)
     labels = np.array([record.generated for record in chosen])
-    aucs = []
-    for made, classifier in zip((run, small), classifiers, strict=True):
-        detector = Detector(made.folder.name, made.folder, classifier, run.views, *run.calibration())
-        aucs.append(auc(labels, score(chosen, detector, Condition.AS_IS, workers=workers)))
-    speeds = _speeds(classifiers, pixels, groups)
+    of_file = dict(zip((record.file for record in val), logits_int8, strict=True))
+    after = np.array([of_file[record.file] for record in chosen])
+    before = score(chosen, detector, Condition.AS_IS, workers=workers)
     digest = hashlib.sha256(small.graph.read_bytes()).hexdigest()
-    return Quantized(aucs[0], aucs[1], speeds[0], speeds[1], len(chosen), digest)
+    return Quantized(auc(labels, before), auc(labels, after), *speeds, len(chosen), digest)
 
 
 def quantize(graph: Path, out: Path, pixels: NDArray[np.uint8], groups: NDArray[np.int32]) -> None:

@@ -82,19 +82,28 @@ def open_detector(folder: Path) -> Detector:
             model.identity, folder, classifier, model.views, model.calibration, model.thresholds, model.families
         )
     run = open_run(folder)
+    families = families_of(run)
     if "quantized" in run.config:  # such a run has no weights in Keras
-        return Detector(f"run {folder.name}", folder, graph_classifier(run), run.views, *run.calibration())
+        graph = graph_classifier(run, families)
+        return Detector(f"run {folder.name}", folder, graph, run.views, *run.calibration(), families)
     from export.explained import explained
-    from export.family_head import family_head, family_table
+    from export.family_head import family_head
 
-    families = tuple(Family(row["name"], row["threshold"]) for row in family_table(run))
     made = KerasClassifier(explained(run.network(), family_head(run), heat=False))
     return Detector(f"run {folder.name}", folder, made, run.views, *run.calibration(), families)
 
 
-def graph_classifier(run: Run) -> OnnxClassifier:
-    """The model.onnx of a run, which is no model folder yet."""
-    return OnnxClassifier(Model(run.folder, run.folder.name, "", "", run.views, *_NO_CALIBRATION, {}), Device.CPU)
+def families_of(run: Run) -> tuple[Family, ...]:
+    """The families that a run tells, and from where on."""
+    from export.family_head import family_table
+
+    return tuple(Family(row["name"], row["threshold"]) for row in family_table(run))
+
+
+def graph_classifier(run: Run, families: tuple[Family, ...] = ()) -> OnnxClassifier:
+    """The model.onnx of a run, which is no model folder yet; it is asked for families where there are any."""
+    model = Model(run.folder, run.folder.name, "", "", run.views, *_NO_CALIBRATION, {}, families)
+    return OnnxClassifier(model, Device.CPU)
 
 
 _NO_CALIBRATION = (Calibration(1.0, 0.0), ())

@@ -16,24 +16,23 @@ from numpy.typing import NDArray
 from export import plots
 from export.augment import Augmentation
 from export.conditions import Condition
+from export.draw_sets import every_set, rows_of
 from export.family_head import FamilySettings, train_families
 from export.features import Features, Plan, extract
 from export.fine_tune import TuneSettings, fine_tune
 from export.folds import FoldSettings, OutOfFold
 from export.heads import Examples, HeadSettings, Trained, calibrate_head, merged, picture_logits, train_head
-from export.labels import Split
 from export.manifest import Record, data_hash, read_manifest
+from export.material import Sets, sets_of
 from export.network import HeadForm, Network, NetworkConfig, build_network, extractor_of, frozen_identity
+from export.outside import keep
 from export.runs import Run, read_json, source_counts, versions, write_json
 from export.sampling import picture_weights
 from export.scoring import KerasClassifier
 from export.to_onnx import convert
 from export.validation import settle
-from scanner.errors import InputError, UsageError
+from scanner.errors import UsageError
 from scanner.model import ViewPolicy
-
-_SET_SEEDS = 1000
-"""Between the seeds of two sets of draws: more than anybody gives `--seeds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +95,13 @@ class TrainOptions:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Sets:
-    """The pictures of a run."""
-
-    train: list[Record]
-    val: list[Record]
-
-    def labels(self, records: Sequence[Record]) -> NDArray[np.bool_]:
-        return np.array([record.generated for record in records])
-
-
 def train(options: TrainOptions) -> Run:
     """Train into the run folder: weights, calibration, history, curves, and all figures on validation.
 
     Raises UsageError for a run folder that is taken, InputError for data without both classes in train and val.
     """
     records = read_manifest(options.data)
-    sets = _sets(records)
+    sets = sets_of(records)
     run = _begin(options, records)
     network = _frozen(options, run)
     cache = options.cache or options.run / "features"
@@ -123,10 +111,11 @@ def train(options: TrainOptions) -> Run:
     extractor = run.folder / "extractor.onnx"
     identity = frozen_identity(network)
     val = extract(sets.val, own, extractor, cache, network=identity, workers=options.workers)
-    learnt = [extract(sets.train, drawn, extractor, cache, network=identity, workers=options.workers)]
-    for plan in _further(drawn, options):
-        more = extract(sets.train, plan, extractor, cache, network=identity, workers=options.workers)
-        learnt.append(replace(more, groups=np.array(options.kept, np.int32)[more.groups]))
+    learnt = every_set(
+        drawn,
+        options.draw_sets,
+        lambda plan: extract(sets.train, plan, extractor, cache, network=identity, workers=options.workers),
+    )
     outside = None
     if options.folds.count:
         outside = OutOfFold(
@@ -162,51 +151,9 @@ def train(options: TrainOptions) -> Run:
     return run
 
 
-def _further(drawn: Plan, options: TrainOptions) -> list[Plan]:
-    """The draws of the sets after the first."""
-    return [
-        replace(drawn, policy=options.policy, seed=drawn.seed + _SET_SEEDS * number)
-        for number in range(1, options.draw_sets)
-    ]
-
-
-def _families(options: TrainOptions, run: Run, sets: _Sets, learnt: Features, val: Features) -> None:
+def _families(options: TrainOptions, run: Run, sets: Sets, learnt: Features, val: Features) -> None:
     groups = [(group, options.views.groups[group].weight) for group in options.kept]
     train_families(run, options.families, sets.train, sets.val, learnt, val, groups)
-
-
-def train_missing_families(run: Run, settings: FamilySettings, cache: Path | None = None, workers: int = 1) -> None:
-    """Give a run that was trained without one a family head; features come from its cache as far as they are there.
-
-    Raises UsageError for a fine-tuned run, whose features are not those of its frozen network.
-    """
-    asked = run.config["options"]
-    if asked["tune"]["epochs"]:
-        raise UsageError(f"{run.folder} was fine-tuned: its families cannot be told from the frozen network's features")
-    views = ViewPolicy.from_json(asked["views"])
-    sets = _sets(read_manifest(Path(asked["data"])))
-    own = Plan(views, conditions=tuple(Condition), seed=asked["head"]["seed"])
-    usual = Augmentation()  # read back from JSON it is the same, but whole numbers in the cache's key are floats then
-    other = Augmentation.from_json(asked["augmentation"])
-    drawn = replace(own, augmentation=usual if usual == other else other, draws=asked["draws"])
-    frozen = build_network(run.network_config, weights=str(run.folder / "backbone.weights.h5"))
-    learnt, val = (
-        extract(
-            records, plan, run.folder / "extractor.onnx", cache or run.folder / "features",
-            network=frozen_identity(frozen), workers=workers,
-        )
-        for records, plan in ((sets.train, drawn), (sets.val, own))
-    )  # fmt: skip
-    groups = [(index, group.weight) for index, group in enumerate(views.groups) if group.weight > 0]
-    train_families(run, settings, sets.train, sets.val, learnt, val, groups)
-
-
-def _sets(records: Sequence[Record]) -> _Sets:
-    sets = _Sets(*([r for r in records if r.split is split] for split in (Split.TRAIN, Split.VALIDATION)))
-    for name, members in (("train", sets.train), ("val", sets.val)):
-        if len({record.label for record in members}) < 2:
-            raise InputError(f"the split {name!r} of the manifest needs pictures of both classes")
-    return sets
 
 
 def _begin(options: TrainOptions, records: Sequence[Record]) -> Run:
@@ -227,7 +174,7 @@ def _begin(options: TrainOptions, records: Sequence[Record]) -> Run:
             )
         return Run(options.run, config)
     options.run.mkdir(parents=True, exist_ok=True)
-    sets = _sets(records)
+    sets = sets_of(records)
     config = asked | {
         "network": wide.as_json(),
         "views": options.policy.as_json(),
@@ -254,10 +201,10 @@ def _frozen(options: TrainOptions, run: Run) -> Network:
     return network
 
 
-def _examples(sets: _Sets, group: int, learnt: Sequence[Features], val: Features) -> Examples:
+def _examples(sets: Sets, group: int, learnt: Sequence[Features], val: Features) -> Examples:
     conditions = range(int(val.series.max()) + 1)
     return Examples(
-        train=np.concatenate([drawn.of_group(group) for drawn in learnt], axis=1),
+        train=rows_of(learnt, group),
         labels=sets.labels(sets.train),
         weights=picture_weights(sets.train),
         val=tuple(val.of_group(group, condition) for condition in conditions),
@@ -291,14 +238,17 @@ def _finish(
     options: TrainOptions,
     run: Run,
     network: Network,
-    sets: _Sets,
+    sets: Sets,
     val: Features,
     history: Mapping[str, list[dict[str, float]]],
     outside: OutOfFold | None,
 ) -> None:
     """Calibrate on validation and what was judged out of fold, and write everything that was measured."""
     logits = {condition: validation_logits(network, options, val, index) for index, condition in enumerate(Condition)}
-    measured = settle(run.folder, KerasClassifier(network.model), options.policy, sets.val, logits, outside)
+    found = None if outside is None else outside.found
+    if found is not None:
+        keep(run.folder, found)
+    measured = settle(run.folder, KerasClassifier(network.model), options.policy, sets.val, logits, found)
     summary = {m.condition.value: m.figures.as_json() for m in measured}
     write_json(run.folder / "metrics.json", {"val": summary, "best_epochs": _best(history)})
     _write_history(run.folder / "history.csv", history)

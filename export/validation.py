@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from export import evaluate
 from export.calibrate import fit_platt, probabilities, rates, threshold_table
 from export.conditions import Condition
-from export.folds import OutOfFold
 from export.manifest import Record
+from export.outside import Outside
 from export.runs import write_json
 from export.scoring import Detector
 from scanner.classifier import Classifier
-from scanner.model import ViewPolicy
+from scanner.model import Family, ViewPolicy
 
 
 def settle(
@@ -25,13 +25,17 @@ def settle(
     views: ViewPolicy,
     records: Sequence[Record],
     logits: Mapping[Condition, NDArray[np.float64]],
-    outside: OutOfFold | None = None,
+    outside: Outside | None = None,
+    *,
+    seen: evaluate.Seen | None = None,
+    families: tuple[Family, ...] = (),
 ) -> list[evaluate.Measured]:
     """Write calibration.json and evaluation/val of a run folder, and return what was measured on validation.
 
     The sigmoid is fitted on all conditions pooled, with the classes weighted the same; the thresholds are those of the
     real pictures as they are. Both rest on validation and on the training pictures that were judged out of fold, where
-    there are any. `logits`: one a record, by condition.
+    there are any. `logits`: one a record, by condition. `seen`: where the logits are those of the scanner's own
+    pipeline, all that it says of validation; evaluation/val is then what `evaluate` would write, `families` included.
     """
     pooled = dict(logits)
     generated = np.array([record.generated for record in records])
@@ -39,7 +43,7 @@ def settle(
     if outside is not None:
         pooled = {c: np.concatenate([values, outside.logits[c]]) for c, values in logits.items()}
         generated = np.concatenate([generated, [record.generated for record in outside.records]])
-        fitted_on += f" and {len(outside.records)} training pictures judged out of fold"
+        fitted_on += f" and {len(outside.records)} {outside.how}"
     calibration = fit_platt(np.concatenate(list(pooled.values())), np.tile(generated, len(pooled)))
     real = {c.value: probabilities(values[~generated], calibration) for c, values in pooled.items()}
     rows = threshold_table(real[Condition.AS_IS.value])
@@ -52,7 +56,8 @@ def settle(
             "thresholds": rates(rows, real),
         },
     )
-    detector = Detector(f"run {folder.name}", folder, classifier, views, calibration, rows)
+    detector = Detector(f"run {folder.name}", folder, classifier, views, calibration, rows, families)
     measured = [evaluate.summarise(records, values, detector, c) for c, values in logits.items()]
-    evaluate.write(folder / "evaluation" / "val", "val", records, detector, measured)
+    beyond = None if seen is None else evaluate.beyond(records, seen, detector)
+    evaluate.write(folder / "evaluation" / "val", "val", records, detector, measured, beyond)
     return measured

@@ -38,7 +38,7 @@ def rows(config: NetworkConfig, count: int = 6) -> tuple[np.ndarray, np.ndarray]
 
 
 def call(model: Any, pixels: np.ndarray, groups: np.ndarray) -> list[np.ndarray]:
-    return [np.asarray(o) for o in model([pixels, groups] if len(model.inputs) > 1 else [pixels])]
+    return [np.asarray(o) for o in model([pixels, groups] if len(model.inputs) > 1 else pixels)]
 
 
 @pytest.mark.parametrize("config", FORMS, ids=NAMES)

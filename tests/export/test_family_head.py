@@ -10,7 +10,17 @@ import pytest
 
 from export.families import FAMILIES, OTHER, family_of
 from export.family_figures import family_figures, family_lines
-from export.family_head import FamilySettings, Judged, believed, family_head, family_table, fit, known, train_families
+from export.family_head import (
+    FamilySettings,
+    Judged,
+    believed,
+    family_head,
+    family_table,
+    fit,
+    known,
+    measure_families,
+    train_families,
+)
 from export.features import Features
 from export.labels import Class, Split
 from export.manifest import Record
@@ -53,7 +63,7 @@ def judged(said: str, truth: list[str], probability: float, *, sources: int = 10
     rest = np.log((1 - probability) / (len(FAMILIES) - 1))
     logits = np.full((len(truth), len(FAMILIES)), rest)
     logits[:, FAMILIES.index(said)] = np.log(probability)
-    return Judged(records, logits)
+    return Judged.of_logits(records, logits)
 
 
 def threshold(parts: list[Judged], name: str = "GAN") -> float | None:
@@ -64,7 +74,11 @@ def threshold(parts: list[Judged], name: str = "GAN") -> float | None:
 def test_a_family_is_told_from_where_its_names_are_right() -> None:
     sure = judged("GAN", ["GAN"] * 30, 0.9)
     doubtful = judged("GAN", ["Stable Diffusion"] * 30, 0.605)
-    both = Judged(sure.records + doubtful.records, np.concatenate([sure.logits, doubtful.logits]))
+    both = Judged(
+        sure.records + doubtful.records,
+        np.concatenate([sure.best, doubtful.best]),
+        np.concatenate([sure.probability, doubtful.probability]),
+    )
     found = threshold([both])
     assert found is not None and 0.6 < found <= 0.9
     row = believed([both])[FAMILIES.index("GAN")]
@@ -111,6 +125,18 @@ def test_a_head_is_trained_on_known_families_and_measured_out_of_source(tmp_path
     assert told["GAN"]["pictures"] == 20 + 40
     assert told["GAN"]["precision"] >= 0.8
     assert len(known(train)) == 120
+
+    index = {name: FAMILIES.index(family) for family, name in GROUPS.items()}
+    out = Run(tmp_path / "other", {})
+    out.folder.mkdir()
+    right = [None if r.group not in index else (index[r.group], 0.99) for r in val]
+    measure_families(run, out, val, right)
+    assert {row["name"] for row in family_table(out) if row["threshold"] is not None} == set(GROUPS)
+    assert {row["name"]: row for row in family_table(out)}["GAN"]["pictures"] == 20 + 40
+    wrong = [None if hint is None else (index["sdxl"], 0.99) for hint in right]
+    measure_families(run, out, val, wrong)
+    assert {row["name"]: row for row in family_table(out)}["Stable Diffusion"]["threshold"] is None
+    assert family_table(run) == list(told.values())
 
 
 def test_without_two_families_there_is_no_head(tmp_path: Path) -> None:

@@ -171,6 +171,8 @@ def test_help_needs_no_training_packages() -> None:
         (["train", "missing", "--run", "run", "--blocks", "a-b"], "blocks are numbers"),
         (["train", "missing", "--run", "run", "--views", "missing.json"], "missing.json cannot be read"),
         (["evaluate", "missing", "--model", "missing"], "say where the report goes"),
+        (["reduce", "missing", "out", "--views", "missing.json"], "missing.json cannot be read"),
+        (["quantize", "missing", "out"], "is no run folder"),
         (["convert", "missing"], "is no run folder"),
         (["package", "missing", "out"], "is no run folder"),
         (["import-weights", "a.pth", "out.h5"], "must end in .weights.h5"),
@@ -192,7 +194,19 @@ def test_mistakes_get_one_line_and_code_2(
 
 
 @pytest.mark.parametrize(
-    "command", ["prepare", "train", "evaluate", "convert", "package", "import-weights", "families", "deletion"]
+    "command",
+    [
+        "prepare",
+        "train",
+        "evaluate",
+        "convert",
+        "reduce",
+        "quantize",
+        "package",
+        "import-weights",
+        "families",
+        "deletion",
+    ],
 )
 def test_every_command_explains_itself(export: Export, command: str) -> None:
     said = export(command, "--help")

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from export.families import FAMILIES
 from export.runs import Run, open_run, write_json
 from scanner.errors import InputError, UsageError
 from scanner.model import load_model
@@ -25,7 +28,13 @@ def run(tmp_path: Path, prepared: Path) -> Run:
     config = NetworkConfig(Backbone.TINY, blocks=(1, 3), hidden=8, groups=2, size=32)
     folder = tmp_path / "run"
     folder.mkdir()
-    build_network(config).model.save_weights(folder / "model.weights.h5")
+    network = build_network(config)
+    network.model.save_weights(folder / "model.weights.h5")
+    width = int(network.heads[0].input_shape[-1])
+    bias = np.full((2, len(FAMILIES)), -3.0, np.float32)
+    bias[:, 0] = 3  # whatever it sees, it says GAN
+    np.savez(folder / "families.npz", kernel=np.zeros((2, width, len(FAMILIES)), np.float32), bias=bias)
+    write_json(folder / "families.json", [{"name": name, "threshold": 0.5} for name in FAMILIES])
     about = {"network": config.as_json(), "views": VIEWS.as_json(), "options": {"data": str(prepared)}}
     counts = {split: {label: {"unnamed": 1} for label in ("real", "ai-generated")} for split in ("train", "val")}
     write_json(folder / "config.json", about | {"data_hash": "0", "training_data": counts, "versions": {}})
@@ -35,8 +44,20 @@ def run(tmp_path: Path, prepared: Path) -> Run:
     return open_run(folder)
 
 
-def test_an_int8_run_is_smaller_calibrated_anew_and_can_be_packaged(
-    run: Run, tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def data(tmp_path: Path, prepared: Path) -> Path:
+    """The prepared set with generators that are known: GANs, all of one source."""
+    from export.manifest import read_manifest, write_manifest
+
+    records = read_manifest(prepared)
+    named = [replace(r, group="stylegan2", source="g") if r.generated else r for r in records]
+    (tmp_path / "data").mkdir()
+    write_manifest(tmp_path / "data/manifest.csv", named)
+    return tmp_path / "data"
+
+
+def test_an_int8_run_is_smaller_settled_anew_and_can_be_packaged(
+    run: Run, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import onnx
 
@@ -48,27 +69,97 @@ def test_an_int8_run_is_smaller_calibrated_anew_and_can_be_packaged(
 
     monkeypatch.setattr(quantize, "MIN_GAIN", 0.0)
     monkeypatch.setattr(quantize, "MAX_LOSS", 1.0)
-    found = quantize.quantize_run(run, tmp_path / "int8")
+    found = quantize.quantize_run(run, tmp_path / "int8", data=data)
     small = open_run(tmp_path / "int8")
-    kinds = {node.op_type for node in onnx.load(small.graph).graph.node}
-    assert "QuantizeLinear" in kinds
+    graph = onnx.load(small.graph).graph
+    assert "QuantizeLinear" in {node.op_type for node in graph.node}
+    assert {output.name for output in graph.output} == {"logit", "family", "heatmap"}
     assert found.pictures == 20
     calibration, rows = small.calibration()
     assert calibration != run.calibration()[0]
     assert [row.max_fpr for row in rows] == [0.005, 0.01, 0.02, 0.05]
 
-    records = chosen(read_manifest(prepared), "test")
+    records = chosen(read_manifest(data), "test")
     both = [score(records, open_detector(r.folder), Condition.AS_IS, workers=1) for r in (run, small)]
     assert abs(both[0] - both[1]).max() < 0.25 * max(1.0, abs(both[0]).max())
     assert not (both[0] == both[1]).all()
 
-    for split in ("test", "val"):
-        own, detector = chosen(read_manifest(prepared), split), open_detector(small.folder)
-        measured = evaluate.measure(own, detector, list(Condition), workers=1)
-        evaluate.write(small.folder / "evaluation" / split, split, own, detector, *measured)
+    detector = open_detector(small.folder)
+    val = chosen(read_manifest(data), "val")
+    written = (small.folder / "evaluation/val/metrics.json").read_text()
+    evaluate.write(
+        tmp_path / "again", "val", val, detector, *evaluate.measure(val, detector, list(Condition), workers=1)
+    )
+    assert written == (tmp_path / "again/metrics.json").read_text()
+
+    measured = evaluate.measure(records, detector, list(Condition), workers=1)
+    evaluate.write(small.folder / "evaluation/test", "test", records, detector, *measured)
     model = load_model(f"{package(PackageOptions(small, tmp_path / 'model', 'small'))}/")
     assert model.sha256 == found.sha256
-    assert "int8" in (model.folder / "MODEL_CARD.md").read_text()
+    card = (model.folder / "MODEL_CARD.md").read_text()
+    assert "int8" in card and f"from {found.auc:.4f} to {found.auc_int8:.4f}" in card
+    assert [family.name for family in model.families] == list(FAMILIES)
+
+
+def test_an_int8_run_is_calibrated_on_what_the_float_heads_said_out_of_fold(
+    run: Run, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from export import evaluate, quantize
+    from export.conditions import Condition
+    from export.manifest import read_manifest
+    from export.outside import Outside, keep, kept, reported
+    from export.scoring import chosen, open_detector
+
+    monkeypatch.setattr(quantize, "MIN_GAIN", 0.0)
+    monkeypatch.setattr(quantize, "MAX_LOSS", 1.0)
+    records = read_manifest(data)
+    val, detector = chosen(records, "val"), open_detector(run.folder)
+    measured, beyond = evaluate.measure(val, detector, list(Condition), workers=1)
+    evaluate.write(run.folder / "evaluation/val", "val", val, detector, measured, beyond)
+    judged = [record for record in records if record.split == "train"][:30]
+    outside = Outside(judged, {m.condition: np.resize(m.logits, 30) for m in measured})
+    keep(run.folder, outside)
+    quantize.quantize_run(run, tmp_path / "int8", data=data)
+
+    about = json.loads((tmp_path / "int8/calibration.json").read_text())
+    assert "20 validation pictures and 30 training pictures judged out of fold" in about["fitted_on"]
+    assert "carried over" in about["fitted_on"]
+    carried = kept(tmp_path / "int8")
+    assert carried is not None and [r.sha256 for r in carried.records] == [r.sha256 for r in judged]
+    said = [value for by_file in reported(tmp_path / "int8").values() for value in by_file.values()]
+    there = np.concatenate([logits[:20] for logits in carried.logits.values()])
+    assert (there.mean(), there.std()) == pytest.approx((np.mean(said), np.std(said)), abs=1e-4)
+    before = np.concatenate([m.logits for m in measured])
+    assert np.corrcoef(there, before)[0, 1] == pytest.approx(1)
+    pictures = about["thresholds"][0]["measured"]["as-is"]["pictures"]
+    assert pictures == sum(not record.generated for record in [*val, *judged])
+
+
+def test_an_int8_run_tells_families_from_where_its_own_names_are_right(
+    run: Run, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from export import quantize
+    from export.family_head import family_table
+    from export.scoring import open_detector
+
+    monkeypatch.setattr(quantize, "MIN_GAIN", 0.0)
+    monkeypatch.setattr(quantize, "MAX_LOSS", 1.0)
+    rows = [
+        {"file": f"{i}.png", "label": "ai-generated", "source": f"s{i}", "group": "biggan", "family": "GAN"}
+        | {"probability": 0.9}
+        for i in range(20)
+    ]
+    write_json(run.folder / "families_out_of_fold.json", rows)
+    quantize.quantize_run(run, tmp_path / "int8", data=data)
+    small = open_run(tmp_path / "int8")
+    told = {row["name"]: row for row in family_table(small)}
+    assert told["GAN"]["named"] == 10 + 20  # those of validation, by the int8 graph, and those out of fold
+    assert told["GAN"]["precision"] == 1
+    assert {name for name, row in told.items() if row["threshold"] is not None} == {"GAN"}
+    measured = json.loads((small.folder / "evaluation/val/metrics.json").read_text())
+    assert measured["scored_by"] == "scanner"
+    assert next((row["name"], row["pictures"]) for row in measured["families"]) == ("GAN", 10)
+    assert [family.threshold for family in open_detector(small.folder).families][1:] == [None] * (len(FAMILIES) - 1)
 
 
 @pytest.mark.parametrize(("constant", "value"), [("MIN_GAIN", 1e9), ("MAX_LOSS", -2.0)])
