@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from export.manifest import Record
 
 
-def picture_weights(records: Sequence[Record]) -> NDArray[np.float64]:
+def picture_weights(records: Sequence[Record], exponent: float = 0.5) -> NDArray[np.float64]:
     """Probability of each picture to be drawn, sum 1: 1/sqrt(pictures of its source and class), classes equal.
 
-    Pictures without a named source count as sources of their own.
+    `exponent`: another power than the root; 0 draws pictures evenly, 1 sources. Pictures without a named source count
+    as sources of their own.
     """
     sizes = Counter((r.label, r.source) for r in records)
-    weights = np.array([1.0 if not r.source else sizes[r.label, r.source] ** -0.5 for r in records])
+    weights = np.array([1.0 if not r.source else sizes[r.label, r.source] ** -exponent for r in records])
     generated = np.array([r.generated for r in records])
     for mine in (generated, ~generated):
         if mine.any():
