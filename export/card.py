@@ -52,8 +52,10 @@ def _summary(about: dict[str, Any]) -> list[str]:
         + ("native resolution" if g["short_side"] is None else f"short side {g['short_side']}")
         for g in about["views"]["groups"]
     )
+    precision = "int8 convolutions" if about["parity"].get("int8") else "float32"
     return [
-        f"Backbone {network['backbone']}, {network['head']} head; views of {about['views']['size']} px ({heads}).",
+        f"Backbone {network['backbone']}, {network['head']} head, {precision}; "
+        f"views of {about['views']['size']} px ({heads}).",
         "",
         f"- Licence: {about['licence']}",
         f"- Made: {about['created']}, code at {about['git_revision'] or 'an unknown revision'}",
@@ -211,8 +213,10 @@ def _conversion(about: dict[str, Any]) -> list[str]:
     small = (
         [
             f"Convolutions were made int8 after that: on {int8['pictures']} validation pictures the AUC went from "
-            f"{int8['auc']:.4f} to {int8['auc_int8']:.4f}, views a second from {int8['views_per_second']:.0f} to "
-            f"{int8['views_per_second_int8']:.0f} (one thread of one machine)."
+            f"{int8['auc']:.4f} to {int8['auc_int8']:.4f} (at most {int8['max_loss']:g} may be lost), views a second "
+            f"from {int8['views_per_second']:.0f} to {int8['views_per_second_int8']:.0f}, "
+            f"{int8['views_per_second_int8'] / int8['views_per_second']:.2f} times as many (one thread of one machine; "
+            f"at least {int8['min_gain']:g} times is asked). All figures above are those of the int8 graph."
         ]
         if int8
         else []

@@ -96,7 +96,8 @@ class _Chosen:
             raise UsageError(f"there is no head for the group {group.name!r}, only for {', '.join(there)}")
         mine = held.groups[there[group.name]]
         if (group.short_side, group.upscale) != (mine.short_side, mine.upscale):
-            raise UsageError(f"the head of {group.name!r} was trained at short side {mine.short_side}")
+            trained = f"short side {mine.short_side}, upscale {str(mine.upscale).lower()}"
+            raise UsageError(f"the head of {group.name!r} was trained at {trained}")
         return there[group.name]
 
     def _crops(self, group: ViewGroup) -> list[int] | None:

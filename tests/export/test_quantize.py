@@ -97,7 +97,10 @@ def test_an_int8_run_is_smaller_settled_anew_and_can_be_packaged(
     model = load_model(f"{package(PackageOptions(small, tmp_path / 'model', 'small'))}/")
     assert model.sha256 == found.sha256
     card = (model.folder / "MODEL_CARD.md").read_text()
-    assert "int8" in card and f"from {found.auc:.4f} to {found.auc_int8:.4f}" in card
+    assert f"from {found.auc:.4f} to {found.auc_int8:.4f}" in card
+    gate = json.loads((model.folder / "model.json").read_text())["parity"]["int8"]
+    assert f"{gate['views_per_second_int8'] / gate['views_per_second']:.2f} times as many" in card
+    assert "statistics head, int8 convolutions; views of 32 px" in card
     assert [family.name for family in model.families] == list(FAMILIES)
 
 
