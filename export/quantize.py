@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import tempfile
 import time
 from collections.abc import Sequence
@@ -28,13 +29,14 @@ from export.to_onnx import halve_weights
 from export.validation import settle
 from scanner.classifier import OnnxClassifier
 from scanner.errors import DfscanError, InputError, UsageError
+from scanner.model import ViewPolicy
 
 MAX_LOSS = 0.005
 """AUC that int8 may cost on validation."""
 MIN_GAIN = 1.4
 """Times faster that it has to be, on one thread of this machine."""
-CALIBRATION = 96
-"""Training pictures from which the ranges of the activations are taken."""
+CALIBRATION = 576
+"""Views of training pictures from which the ranges of the activations are taken: 96 pictures of six views each."""
 _RANGE_BATCH = 4
 """Views whose common range counts once: a range is the mean of those, so that a lone outlier costs no precision."""
 CHECKED = 600
@@ -97,7 +99,7 @@ def quantize_run(
     outside = _outside(run, cache, workers)
     out.mkdir(parents=True, exist_ok=True)
     small = Run(out, run.config | {"quantized": "int8"})
-    pixels, groups = _views(_balanced(records, Split.TRAIN, CALIBRATION), run)
+    pixels, groups = _views(_balanced(records, Split.TRAIN, calibration_pictures(run.views)), run)
     quantize(run.graph, small.graph, pixels, groups)
     families = families_of(run)
     classifiers = [graph_classifier(made, families) for made in (run, small)]
@@ -269,6 +271,11 @@ def _convolutions(graph: Any) -> list[str]:
                 found.append(node.name)
                 convolved.update(node.output)
     return found + [node.name for node in graph.node if node.op_type in _ACTIVATIONS and node.input[0] in convolved]
+
+
+def calibration_pictures(views: ViewPolicy) -> int:
+    """Pictures that give enough views: a graph that looks at one of each needs more of them."""
+    return math.ceil(CALIBRATION / sum(group.count for group in views.groups))
 
 
 def _balanced(records: Sequence[Record], split: Split, count: int) -> list[Record]:

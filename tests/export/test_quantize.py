@@ -182,6 +182,15 @@ def test_int8_that_does_not_pay_is_refused(
         quantize.quantize_run(run, tmp_path / "int8")
 
 
+@pytest.mark.parametrize("count", [1, 2, 5, 6])
+def test_ranges_come_from_as_many_views_whatever_a_picture_gives(count: int) -> None:
+    from export.quantize import CALIBRATION, calibration_pictures
+
+    group = replace(VIEWS.groups[0], count=count)
+    pictures = calibration_pictures(replace(VIEWS, groups=(group,)))
+    assert CALIBRATION <= pictures * count < CALIBRATION + count
+
+
 def test_int8_needs_a_converted_run(run: Run, tmp_path: Path) -> None:
     from export.quantize import quantize_run
 
