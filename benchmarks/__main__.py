@@ -48,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="MODEL",
         help="name or folder; default: the shipped `fast`, else MobileNetV2 made here",
     )
+    parser.add_argument(
+        "--also", nargs="*", default=[], metavar="MODEL", help="models that `pareto` puts beside the shipped ones"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of pictures")
     args = parser.parse_args(arguments)
@@ -65,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
                 subjects = shipped(work, args.model), one_view(work, args.one_view)
             except DfscanError as error:
                 parser.error(str(error))
-            bench = Bench(work, *subjects, args.rounds, args.scale, folders)
+            bench = Bench(work, *subjects, args.rounds, args.scale, folders, tuple(args.also))
         for name in measured:
             under = conditions(bench)
             try:

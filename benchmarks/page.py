@@ -105,8 +105,8 @@ the libraries of AWS) is measured apart and taken off. The bound is 1.3; see [Ob
 _PARETO = """
 ## Which model
 
-Every shipped model over the same pictures, in turns, all cores: what `--model fast` or `--model thorough` buys and
-costs, where the package has them. AUC is from the models' cards.
+Every shipped model over the same pictures, in turns, all cores: what `--model fast` buys and costs. AUC is from the
+models' cards. Models that the package does not have were named by `--also`.
 
 """
 

@@ -36,6 +36,8 @@ class Bench:
     """Factor on the number of pictures; the test of this package uses hardly any."""
     folders: tuple[Path, ...] = ()
     """The user's own pictures, by the names `web` and `camera` in this order; made ones where there are none."""
+    alternatives: tuple[str, ...] = ()
+    """Models that `pareto` puts beside the shipped ones, as `--model` takes them."""
 
     def count(self, wanted: int) -> int:
         """So many pictures, scaled."""

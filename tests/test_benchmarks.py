@@ -13,7 +13,7 @@ from benchmarks.__main__ import main
 from benchmarks.bounds import bounds
 from benchmarks.measure import Measured, paired
 from benchmarks.page import write_page
-from benchmarks.pareto import measure
+from benchmarks.pareto import measure, model_rows, pareto
 from benchmarks.parts import Bench, bound_one_view, startup
 from benchmarks.pictures import WEB, picture_set
 from benchmarks.results import conditions, store
@@ -71,6 +71,17 @@ def test_every_model_is_a_point_of_speed_and_accuracy(tmp_path: Path) -> None:
         assert f"| {name} | 1 | 0.0 | {found[name]['pictures_per_second']['web']:.1f} |" in page
         assert f"| {auc} / {auc} / {auc} | - |" in page
     assert "fast" in (tmp_path / "docs" / "performance-pareto.svg").read_text("utf-8")
+
+
+def test_a_model_that_is_no_part_of_the_package_is_told_as_such(tmp_path: Path) -> None:
+    other = build_tiny_model(tmp_path / "other", name="other")
+    tiny = Subject("tiny", other, tmp_path / "no.keras", views=1)
+    pictures = picture_set(WEB, tmp_path, different=2, count=2)
+    bench = Bench(tmp_path, tiny, tiny, 1, 0.01, (pictures, pictures), alternatives=(f"{other}/",))
+    found = pareto(bench)
+    assert not found["other"]["shipped"] and found["default"]["shipped"]
+    _, rows = model_rows(found)
+    assert any(row.startswith("| other, not in the package |") for row in rows)
 
 
 def test_ratios_are_made_round_by_round() -> None:
