@@ -70,7 +70,7 @@ def bound_one_view(bench: Bench) -> Figures:
 
 def bound_shipped(bench: Bench) -> Figures:
     """The same with the shipped model and its views."""
-    return _bounds(bench, "shipped", {"web": 120, "camera": 72})
+    return _bounds(bench, "shipped", {"web": 600, "camera": 180})
 
 
 def _bounds(bench: Bench, name: str, wanted: dict[str, int]) -> Figures:
