@@ -150,7 +150,7 @@ def test_a_run_killed_at_any_moment_goes_on(
 def test_an_interrupted_run_leaves_its_finished_shards(
     command: list[str], cli_environment: dict[str, str], run_cli: RunCli, tmp_path: Path
 ) -> None:
-    collection(tmp_path / "photos", 30)
+    collection(tmp_path / "photos", 200)  # seconds of work: the interrupt must not meet a run that is closing
     args = [*command, "photos", "-o", "out/", "--parts", "jsonl", "--shard-size", "1"]
     run = subprocess.Popen(args, cwd=tmp_path, env=cli_environment, stderr=subprocess.PIPE)
     for _ in range(3000):  # a busy machine takes a while to start
