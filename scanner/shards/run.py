@@ -55,25 +55,33 @@ def run_shards(options: ScanOptions, wanted: ReportOptions, sharding: ShardOptio
         options = replace(options, follow=manifest.follow)
     elif not options.paths and options.files_from is None:
         raise UsageError(f"{place.shown} has no manifest yet: give a PATH to scan, or --files-from")
-    with contextlib.ExitStack() as stack:
-        engine = stack.enter_context(_open_engine(options, sharding, display))
-        interrupts = stack.enter_context(Interrupts())
-        run = _Run(place, interrupts, display)
+    with Interrupts() as interrupts:
         try:
-            if manifest is None:
+            with contextlib.ExitStack() as stack:
                 with interrupts.waiting():
-                    manifest = make_manifest(
-                        place, options, sharding, made, shards_at_least=engine.shards_at_least, missing=report_missing
-                    )
-            _say_manifest(manifest, sharding)
-            if not sharding.plan:
-                run.shards(manifest, sharding, engine)
+                    engine = stack.enter_context(_open_engine(options, sharding, display))
+                    if manifest is None:
+                        manifest = make_manifest(
+                            place, options, sharding, made,
+                            shards_at_least=engine.shards_at_least, missing=report_missing,
+                        )  # fmt: skip
+                _say_manifest(manifest, sharding)
+                run = _Run(place, interrupts, display)
+                if not sharding.plan:
+                    run.shards(manifest, sharding, engine)
+            display.stop()
+            return _ended(manifest, wanted, sharding, run)
         except Interrupted:
             display.stop()
             if manifest is not None:
-                messages.notice(f"{unfinished(manifest, finished(manifest)[0])}. The same command goes on from here.")
+                numbers, _ = finished(manifest)
+                left = unfinished(manifest, numbers) if len(numbers) < manifest.shards else "No shard is left to scan"
+                messages.notice(f"{left}. The same command goes on from here.")
             return exit_code(interrupted=interrupts.signum, error=False, failed=0, flagged=0)
-    display.stop()
+
+
+def _ended(manifest: Manifest, wanted: ReportOptions, sharding: ShardOptions, run: _Run) -> ExitCode:
+    """Prove and say what was done, which a signal that comes this late does not take away; a second one does."""
     error = bool(manifest.header["missing"])
     if sharding.plan:
         return exit_code(interrupted=None, error=error, failed=0, flagged=0)

@@ -150,7 +150,7 @@ def test_a_run_killed_at_any_moment_goes_on(
 def test_an_interrupted_run_leaves_its_finished_shards(
     command: list[str], cli_environment: dict[str, str], run_cli: RunCli, tmp_path: Path
 ) -> None:
-    collection(tmp_path / "photos", 200)  # seconds of work: the interrupt must not meet a run that is closing
+    collection(tmp_path / "photos", 200)  # seconds of work, so that the interrupt meets it
     args = [*command, "photos", "-o", "out/", "--parts", "jsonl", "--shard-size", "1"]
     run = subprocess.Popen(args, cwd=tmp_path, env=cli_environment, stderr=subprocess.PIPE)
     for _ in range(3000):  # a busy machine takes a while to start
@@ -165,6 +165,31 @@ def test_an_interrupted_run_leaves_its_finished_shards(
         assert not (tmp_path / "out" / "_SUCCESS").exists()
     run_cli(*args[len(command) :], code=2)
     assert rows(tmp_path / "out") == plain(run_cli)
+
+
+def test_a_signal_that_meets_the_end_of_a_run_does_not_leave_it_unsaid(
+    cli_environment: dict[str, str],
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    from scanner.cli import run
+    from scanner.pipeline import Scan
+
+    for name, value in cli_environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    close = Scan.close
+
+    def signalled(scan: Scan) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        close(scan)
+
+    monkeypatch.setattr(Scan, "close", signalled)
+    assert run(["photos", "-o", "out/", *SHARDED]) == 2
+    assert "Looked at 30 files" in capfd.readouterr().err
+    assert (tmp_path / "out" / "_SUCCESS").is_file()
 
 
 def test_two_workers_at_the_same_shards_do_not_spoil_them(run_cli: RunCli, photos: Path, tmp_path: Path) -> None:
